@@ -1,0 +1,81 @@
+"""fastnn: small CNNs on the CPU, trained by compiled Numba kernels with a NumPy twin each.
+
+>>> import fastnn as fn
+>>> (x_train, y_train), (x_test, y_test) = fn.datasets.digits()
+>>> model = fn.models.small_cnn(x_train.shape[1:], 10)
+>>> model.compile(optimizer=fn.Adam(1e-3), loss="softmax_cross_entropy", metrics=["accuracy"])
+>>> history = model.fit(x_train, y_train, epochs=10)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets, initializers, models
+    from .history import History
+    from .info import show_config
+    from .layers import (
+        Conv2D,
+        Dense,
+        Flatten,
+        Identity,
+        Layer,
+        LeakyReLU,
+        MaxPool2D,
+        ReLU,
+        Sigmoid,
+        Softmax,
+        Tanh,
+    )
+    from .model import Sequential
+    from .optimizers import SGD, Adam, Momentum, Optimizer
+    from .threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "History",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "Momentum",
+    "Optimizer",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "models",
+    "set_num_threads",
+    "show_config",
+]
+
+# Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
+# `fastnn --help` and readers of data sets need not wait for.
+_MODULES = ("info", "threads", "history", "optimizers", "layers", "model")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in ("datasets", "initializers", "models"):
+        return import_module(f".{name}", __name__)
+    for module in _MODULES:
+        found = getattr(import_module(f".{module}", __name__), name, None)
+        if found is not None:
+            globals()[name] = found
+            return found
+    raise ImportError(f"{__name__}.{name} is in none of its modules")
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

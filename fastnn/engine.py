@@ -1,0 +1,83 @@
+"""The interpreter behind a model: compiled or reference, made at the first call that needs it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastnn_kernels import _options as options
+from fastnn_kernels.memory import Memory
+from fastnn_kernels.tape import Tape
+from fastnn_kernels.update import Update
+
+from .progress import compile_notice
+
+BACKENDS = ("compiled", "reference")
+
+
+class Engine:
+    """Runs a tape on a model's arrays with the backend chosen.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Time that first calls of the compiled backend took: nearly all of it is compiling or loading kernels.
+    """
+
+    def __init__(self, tape: Tape, memory: Memory) -> None:
+        self.memory = memory
+        self.compile_seconds = 0.0
+        self._backend = "compiled"
+        self._interpreter: Any = None
+        self._called: set[str] = set()
+        self._tape = tape
+        self._update: Update | None = None
+
+    def load(self, tape: Tape, update: Update) -> None:
+        """Run this tape, and train with this update, from now on."""
+        self._tape, self._update = tape, update
+        self._forget()
+
+    @property
+    def backend(self) -> str:
+        """The interpreter in use; all state is in the memory, which both share."""
+        return self._backend
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        self._backend = options.choice("Sequential: backend", name, BACKENDS)
+        self._forget()
+
+    def compiles(self, method: str) -> bool:
+        """Whether the next call of the method may have to compile kernels first."""
+        return self._backend == "compiled" and method not in self._called
+
+    def call(self, method: str, *args: Any, quiet: bool = False) -> Any:
+        """Call "train", "gradients", "evaluate" or "forward" of the interpreter."""
+        if not self.compiles(method):
+            return self._run(method, *args)
+        start = time.perf_counter()
+        with compile_notice(enabled=not quiet):
+            result = self._run(method, *args)
+        self.compile_seconds += time.perf_counter() - start
+        self._called.add(method)
+        return result
+
+    def _run(self, method: str, *args: Any) -> Any:
+        if self._interpreter is None:
+            self._interpreter = self._make()
+        return getattr(self._interpreter, method)(*args)
+
+    def _make(self) -> Any:
+        # Imported here: the reference interpreter is there to work without the compiled one.
+        if self._backend == "compiled":
+            from fastnn_kernels.executor import Executor
+
+            return Executor(self._tape, self.memory, self._update)
+        from fastnn_kernels.reference.interpreter import Interpreter
+
+        return Interpreter(self._tape, self.memory, self._update)
+
+    def _forget(self) -> None:
+        self._interpreter = None
+        self._called.clear()

@@ -1,0 +1,116 @@
+"""Activations: layers of their own, and by name inside Conv2D and Dense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, cast
+
+from fastnn_kernels import _options as options
+from fastnn_kernels.tape import Parameter, Tape, Value
+
+from ..initializers import Initializer
+from ..initializers import get as get_initializer
+from .base import Layer
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """A function of each element, or of each sample's classes; `kind` is also the op's name."""
+
+    # The initializer of the weights in front, where none is given: he for the relu family, as half of its
+    # inputs are lost or small.
+    w_init: ClassVar[str] = "glorot_uniform"
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The op's attributes."""
+        return {}
+
+    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+        """Add one row."""
+        return tape.add(self.kind, name=name, x=x, **self.attrs)
+
+
+@dataclass(frozen=True)
+class ReLU(Activation):
+    """max(x, 0)."""
+
+    kind = "relu"
+    w_init = "he_normal"
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """x where x > 0 and negative_slope * x elsewhere."""
+
+    kind = "leaky_relu"
+    w_init = "he_normal"
+
+    _: KW_ONLY
+    negative_slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        self._set(negative_slope=float(options.number("LeakyReLU: negative_slope", self.negative_slope)))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The slope."""
+        return {"negative_slope": self.negative_slope}
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    kind = "sigmoid"
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    kind = "tanh"
+
+
+@dataclass(frozen=True)
+class Identity(Activation):
+    """The input as it is."""
+
+    kind = "identity"
+
+
+@dataclass(frozen=True)
+class Softmax(Activation):
+    """exp(x) / sum of exp(x) over the classes (the first axis of a sample).
+
+    Leave it out in front of the loss "softmax_cross_entropy", which takes logits.
+    """
+
+    kind = "softmax"
+
+
+_NAMED = {cls.kind: cls for cls in (ReLU, LeakyReLU, Sigmoid, Tanh, Identity, Softmax)}
+
+
+def get(name: str, activation: str | Activation | None) -> Activation | None:
+    """Find an activation by name, or take the layer given; `name` is the argument's, for the message."""
+    if activation is None or isinstance(activation, Activation):
+        return activation
+    return _NAMED[options.choice(name, activation, tuple(_NAMED))]()
+
+
+def weight_initializer(
+    name: str, w_init: str | Initializer | None, activation: Activation | None
+) -> Initializer:
+    """Choose the weights' initializer: the one given, else the one that suits the fused activation."""
+    default = Activation.w_init if activation is None else activation.w_init
+    return get_initializer(name, default if w_init is None else w_init)
+
+
+def activate(activation: str | Activation | None, tape: Tape, x: Value, name: str) -> Value:
+    """Add the fused activation of the layer called `name` behind its output x."""
+    if activation is None:
+        return x
+    layer = cast(Activation, activation)  # the layer's constructor has looked the name up
+    return layer.lower(tape, x, name=f"{name}/{layer.kind}", params={})

@@ -1,0 +1,42 @@
+"""How arrays are handed to compiled code: one type each, so that one signature serves all."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+
+class _Alias:
+    """The memory of an array under another description."""
+
+    def __init__(self, array: Array, interface: dict[str, Any]) -> None:
+        self.array = array  # keeps the memory alive
+        self.__array_interface__ = interface
+
+
+def writeable_alias(array: Array) -> Array:
+    """Return the array itself, or the same memory declared writeable.
+
+    To Numba a read-only array is another type, and each kernel would compile and cache once more for it. Only for
+    arguments that the compiled code does not write.
+    """
+    if array.flags.writeable:
+        return array
+    interface = dict(array.__array_interface__)
+    interface["data"] = (interface["data"][0], False)
+    return np.asarray(_Alias(array, interface))
+
+
+def as_bytes(array: Array) -> Array:
+    """Return the memory of a C-contiguous array as flat bytes."""
+    return writeable_alias(array).reshape(-1).view(np.uint8)
+
+
+def aligned_zeros(size: int, dtype: DTypeLike, alignment: int = 64) -> Array:
+    """Zeros that start at a multiple of `alignment` bytes: a vector then lies in one cache line."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(size * dtype.itemsize + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size * dtype.itemsize].view(dtype)

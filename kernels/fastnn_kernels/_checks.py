@@ -1,0 +1,280 @@
+"""Checks of array arguments, made in Python before compiled code runs, which checks no bounds.
+
+Each check names the function, what came and what is needed, and changes nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from . import _options as options
+from ._options import Pads, Pair
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
+
+
+def _numpy_array(function: str, name: str, value: Any) -> None:
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{function}: {name} is a {type(value).__name__}, a NumPy array is needed: np.asarray({name})"
+        )
+
+
+def _floats(function: str, name: str, value: Array) -> None:
+    if value.dtype != np.float32 and value.dtype != np.float64:
+        raise TypeError(
+            f"{function}: {name} has dtype {value.dtype}, float32 or float64 is needed: "
+            f"{name}.astype(np.float32)"
+        )
+
+
+def float_array(function: str, name: str, value: Any, ndim: int | None = None) -> Array:
+    """Check a float32 or float64 array of `ndim` axes (None: any number); return it C-contiguous and aligned.
+
+    Copied only where the memory is not; a read-only array stays read-only.
+    """
+    _numpy_array(function, name, value)
+    _floats(function, name, value)
+    if ndim is not None:
+        rank(function, name, value.shape, ndim)
+    array = np.asarray(value, order="C")
+    return array if array.flags.aligned else array.copy()
+
+
+def same_dtype(function: str, **arrays: Array | None) -> None:
+    """Check that all arrays given (None: left out) have the dtype of the first."""
+    given = [(name, array.dtype) for name, array in arrays.items() if array is not None]
+    first, dtype = given[0]
+    for name, other in given[1:]:
+        if other != dtype:
+            raise TypeError(
+                f"{function}: {first} is {dtype} but {name} is {other}, one dtype is needed: "
+                f"{name}.astype({first}.dtype)"
+            )
+
+
+def out_array(
+    function: str,
+    out: Any,
+    shape: Shape,
+    dtype: DTypeLike,
+    *,
+    inputs: Sequence[Array] = (),
+    in_place: bool = False,
+) -> Array:
+    """Allocate the output, or check the one given: its shape, dtype, memory, and that it overlaps no input.
+
+    With `in_place` an input may be exactly the same memory as `out`, but not a part of it.
+    """
+    if out is None:
+        return np.empty(shape, dtype)
+    _writeable(function, "out", out, shape, np.dtype(dtype))
+    for array in inputs:
+        if not np.may_share_memory(out, array):
+            continue
+        if not (in_place and array.ctypes.data == out.ctypes.data and array.strides == out.strides):
+            raise ValueError(f"{function}: out overlaps the memory of an input, memory of its own is needed")
+    checked: Array = out
+    return checked
+
+
+def _writeable(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
+    _numpy_array(function, name, value)
+    if value.dtype != dtype:
+        raise TypeError(f"{function}: {name} has dtype {value.dtype}, {dtype} is needed")
+    if value.shape != tuple(shape):
+        raise ValueError(f"{function}: {name} has shape {value.shape}, {tuple(shape)} is needed")
+    if not (value.flags.c_contiguous and value.flags.aligned):
+        raise ValueError(
+            f"{function}: {name} is written in place, a C-contiguous and aligned array is needed"
+        )
+    if not value.flags.writeable:
+        raise ValueError(f"{function}: {name} is read-only, a writeable array is needed")
+
+
+def update_arrays(function: str, grads: Any, **state: Any) -> Array:
+    """Check an optimizer's flat arrays; return the gradients, C-contiguous.
+
+    Parameters and state are written in place: they are never copied, and no two of them share memory.
+    """
+    grads_array = float_array(function, "grads", grads, 1)
+    for name, value in state.items():
+        _writeable(function, name, value, grads_array.shape, grads_array.dtype)
+    arrays = [("grads", grads), *state.items()]
+    for k, (name, value) in enumerate(arrays):
+        for other, written in arrays[k + 1 :]:
+            if np.may_share_memory(value, written):
+                raise ValueError(f"{function}: {name} and {other} overlap, memory of their own is needed")
+    return grads_array
+
+
+# ---- shapes: for kernels and twins alike
+
+
+class Windows(NamedTuple):
+    """How a kernel slides over images: its size, stride, padding, and how many places it takes."""
+
+    kernel: Pair
+    stride: Pair
+    pads: Pads
+    out: Pair
+
+
+def rank(function: str, name: str, shape: Shape, ndim: int) -> None:
+    """Check the number of axes."""
+    if len(shape) != ndim:
+        hint = f": {name}.reshape(len({name}), -1)" if ndim == 2 and len(shape) > 2 else ""
+        raise ValueError(
+            f"{function}: {name} has {len(shape)} axes ({name}.shape = {shape}), {ndim} are needed"
+            f"{', ' + AXES[ndim] if ndim in AXES else ''}{hint}"
+        )
+
+
+def batch(function: str, name: str, shape: Shape, ndim: int) -> None:
+    """Check for at least `ndim` axes, of which only the first, N, may have size 0."""
+    if len(shape) < ndim:
+        raise ValueError(f"{function}: {name} has shape {shape}, at least {ndim} axes are needed, N first")
+    if 0 in shape[1:]:
+        raise ValueError(f"{function}: {name} has shape {shape}, only N may be 0")
+
+
+def same_shape(function: str, **shapes: Shape) -> None:
+    """Check that all shapes equal the first."""
+    (first, shape), *others = shapes.items()
+    for name, other in others:
+        if other != shape:
+            raise ValueError(f"{function}: {name} has shape {other}, the shape of {first} is needed, {shape}")
+
+
+def image_windows(function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any) -> Windows:
+    """Check images and the options of im2col and convolution."""
+    return _windows(function, x_shape, kernel_size, stride, padding, options.conv_output_size)
+
+
+def pool_windows(function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any) -> Windows:
+    """Check images and the options of pooling; a stride of None is the kernel size."""
+    stride = kernel_size if stride is None else stride
+    return _windows(function, x_shape, kernel_size, stride, padding, options.pool_output_size)
+
+
+def _windows(
+    function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Windows:
+    rank(function, "x", x_shape, 4)
+    kernel = options.pair(f"{function}: kernel_size", kernel_size, 1)
+    steps = options.pair(f"{function}: stride", stride, 1)
+    pads = options.pads(function, padding, kernel, steps)
+    out = output_size(function, x_shape[2:], kernel, steps, pads)
+    batch(function, "x", x_shape, 4)
+    return Windows(kernel, steps, pads, out)
+
+
+def conv2d_windows(
+    function: str,
+    x_shape: Shape,
+    w_shape: Shape,
+    stride: Any,
+    padding: Any,
+    *,
+    b_shape: Shape | None = None,
+    dy_shape: Shape | None = None,
+) -> Windows:
+    """Check the shapes and options of a convolution against each other."""
+    rank(function, "x", x_shape, 4)
+    rank(function, "w", w_shape, 4)
+    if x_shape[1] != w_shape[1]:
+        hint = ""
+        if x_shape[3] == w_shape[1]:
+            hint = "; x looks channels last, (N, C, H, W) is needed: x.transpose(0, 3, 1, 2)"
+        if x_shape[1] == w_shape[2]:
+            hint += "; w looks like (KH, KW, C_in, C_out), (C_out, C_in, KH, KW) is needed: "
+            hint += "w.transpose(3, 2, 0, 1)"
+        raise ValueError(
+            f"{function}: x has {x_shape[1]} channels (x.shape = {x_shape}) but w expects {w_shape[1]} "
+            f"(w.shape = {w_shape}){hint}"
+        )
+    if 0 in w_shape:
+        raise ValueError(f"{function}: w has shape {w_shape}, no size may be 0")
+    windows = image_windows(function, x_shape, w_shape[2:], stride, padding)
+    if b_shape is not None and b_shape != w_shape[:1]:
+        raise ValueError(
+            f"{function}: b has shape {b_shape}, one value for each output channel: {w_shape[:1]}"
+        )
+    if dy_shape is not None:
+        output_gradient(function, dy_shape, (x_shape[0], w_shape[0], *windows.out))
+    return windows
+
+
+def output_gradient(function: str, dy_shape: Shape, y_shape: Shape) -> None:
+    """Check that dy has the shape of the forward output."""
+    if dy_shape != y_shape:
+        raise ValueError(f"{function}: dy has shape {dy_shape}, the forward output has shape {y_shape}")
+
+
+def dense_shapes(
+    function: str,
+    x_shape: Shape,
+    w_shape: Shape,
+    *,
+    b_shape: Shape | None = None,
+    dy_shape: Shape | None = None,
+) -> None:
+    """Check x (N, n_in), w (n_in, n_out), b (n_out,) and dy (N, n_out) against each other."""
+    rank(function, "x", x_shape, 2)
+    if len(w_shape) != 2 or 0 in w_shape:
+        raise ValueError(f"{function}: w has shape {w_shape}, (n_in, n_out) without a 0 is needed")
+    if x_shape[1] != w_shape[0]:
+        hint = ": w.T" if x_shape[1] == w_shape[1] else ""
+        raise ValueError(
+            f"{function}: x has {x_shape[1]} features (x.shape = {x_shape}) but w expects {w_shape[0]} "
+            f"(w.shape = {w_shape}), (n_in, n_out) is needed{hint}"
+        )
+    if b_shape is not None and b_shape != w_shape[1:]:
+        raise ValueError(f"{function}: b has shape {b_shape}, one value for each output: {w_shape[1:]}")
+    if dy_shape is not None:
+        output_gradient(function, dy_shape, (x_shape[0], w_shape[1]))
+
+
+# ---- integer arrays
+
+
+def labels(function: str, target: Any, n: int, classes: int) -> NDArray[np.int64]:
+    """Check `n` class labels, each in 0..classes-1; return them as contiguous int64."""
+    _numpy_array(function, "target", target)
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{function}: target has dtype {target.dtype}, labels of an integer dtype are needed")
+    if target.shape != (n,):
+        raise ValueError(f"{function}: target has shape {target.shape}, one label for each sample: ({n},)")
+    _in_range(function, "target", target, classes)
+    return np.ascontiguousarray(target, np.int64)
+
+
+def argmax_indices(function: str, argmax: Any, dy_shape: Shape, x_shape: Any) -> NDArray[np.int64]:
+    """Check max_pool2d's indices, each inside a plane of `x_shape`; return them as contiguous int64."""
+    n, c, height, width = options.shape(f"{function}: x_shape", x_shape, 4)
+    rank(function, "dy", dy_shape, 4)
+    if dy_shape[:2] != (n, c):
+        raise ValueError(
+            f"{function}: dy has shape {dy_shape}, {n} samples and {c} channels as in x_shape are needed"
+        )
+    _numpy_array(function, "argmax", argmax)
+    if argmax.dtype.kind not in "iu":
+        raise TypeError(f"{function}: argmax has dtype {argmax.dtype}, an integer dtype is needed")
+    same_shape(function, dy=dy_shape, argmax=argmax.shape)
+    _in_range(function, "argmax", argmax, height * width)
+    return np.ascontiguousarray(argmax, np.int64)
+
+
+def _in_range(function: str, name: str, values: Array, end: int) -> None:
+    """Check before any cast, so that a large unsigned value cannot wrap around."""
+    if values.size and (values.min() < 0 or values.max() >= end):
+        bad = np.argwhere((values < 0) | (values >= end))[0]
+        where = ", ".join(map(str, bad))
+        raise ValueError(
+            f"{function}: {name}[{where}] = {values[tuple(bad)]}, needed are values from 0 to {end - 1}"
+        )

@@ -1,0 +1,88 @@
+"""The one door to Numba: flags, lanes and the decorators that every kernel uses.
+
+No other file names `njit` or `cfunc`, sets a flag, or reads a ``NUMBA_*`` variable; a test walks the tree.
+The disk cache is in `_cache.py`, threads are in `_threads.py`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from llvmlite import binding
+from numba.core import types
+from numba.core.ccallback import CFunc
+
+from . import _cache
+
+# No fastmath: kernels say `vfma` where they want one rounding, and nothing may reorder sums that cross lanes or
+# blocks, or assume that there is no NaN. error_model "numpy": a division by zero gives inf and needs no branch.
+_FLAGS = {"error_model": "numpy", "nogil": True, "boundscheck": None, "fastmath": False}
+# Only `prange` is parallel. With array expressions and reductions parallel as well, `x.sum()` gave other bits
+# with two threads than with one.
+_PARALLEL = {
+    "prange": True, "reduction": False, "setitem": False, "numpy": False, "fusion": False,
+    "inplace_binop": False, "comprehension": False, "stencil": False,
+}
+
+
+def _features() -> frozenset[str]:
+    """Features of the CPU that Numba compiles for: its own, or those of NUMBA_CPU_FEATURES."""
+    text = numba.config.CPU_FEATURES
+    if text is None:
+        return frozenset(name for name, on in binding.get_host_cpu_features().items() if on)
+    return frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
+
+
+CPU_NAME: str = numba.config.CPU_NAME or binding.get_host_cpu_name()
+_FEATURES = _features()
+_ARM = binding.get_default_triple().startswith(("aarch64", "arm64"))
+HAS_FMA = _ARM or bool(_FEATURES & {"fma", "avx512f"})
+ISA, VECTOR_BYTES = (
+    ("avx512", 64) if "avx512f" in _FEATURES
+    else ("avx2" if "avx2" in _FEATURES else "avx", 32) if "avx" in _FEATURES
+    else ("neon" if _ARM else "sse2", 16)
+)
+# Accumulators of a register tile: 32 vector registers with AVX-512 and NEON, 16 elsewhere.
+TILE_LIMIT = 24 if VECTOR_BYTES == 64 or _ARM else 12
+
+
+def lane_count(bits: int) -> int:
+    """Elements of `bits` bits in one vector."""
+    return VECTOR_BYTES * 8 // bits
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a serial function that other compiled functions call; never cached on its own."""
+    return numba.njit(function, **_FLAGS)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Compile a small function that LLVM always merges into its caller, so that register tiles stay in registers."""
+    return numba.njit(function, forceinline=True, **_FLAGS)
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a serial function called from Python: cached on disk."""
+    return _cache.attach(numba.njit(function, **_FLAGS), function)
+
+
+def parallel_entry(function: Callable[..., Any]) -> Any:
+    """Compile a function whose `prange` loops run in parallel, called from Python: cached on disk."""
+    return _cache.attach(numba.njit(function, parallel=_PARALLEL, **_FLAGS), function, "parallel")
+
+
+prange = numba.prange
+
+
+@functools.cache
+def op_address(function: Callable[..., Any], task: types.Type) -> tuple[int, CFunc]:
+    """Compile an op of the tape at first use and return the address the executor calls it by.
+
+    Keep the second element alive as long as the address is used. An op never raises: an exception inside a C
+    callback is printed and lost. It returns a status, zero when all is well.
+    """
+    compiled = CFunc(function, ((task,), types.int64), {}, dict(_FLAGS))
+    _cache.attach(compiled, function)
+    compiled.compile()
+    return compiled.address, compiled

@@ -1,0 +1,107 @@
+"""How many threads, on which threading layer, and when a parallel loop may be entered at all."""
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numba
+from numba.np.ufunc import parallel as _numba_parallel
+
+
+def _preload_tbb() -> None:
+    """Load the TBB of this environment, which Numba itself does not look for in a virtual environment.
+
+    Numba's layer then finds the library loaded already. Without TBB, Numba goes on to OpenMP and its own workqueue.
+    """
+    if sys.platform != "linux":
+        return
+    library = Path(sys.prefix) / "lib" / "libtbb.so.12"
+    if library.exists():
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+
+
+def _quota() -> int | None:
+    """CPUs that the control group grants, rounded up, or None without a limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else max(1, -(-int(quota) // int(period)))
+    except (OSError, ValueError):
+        return None
+
+
+def _default() -> int:
+    available = int(numba.config.NUMBA_NUM_THREADS)
+    return max(1, min(available, _quota() or available))
+
+
+_preload_tbb()
+_count = _default()
+_launched = False
+_forked = False
+_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = _launched
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def set_num_threads(n: int) -> None:
+    """Use `n` threads from now on; results do not depend on it.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is below 1, or above the threads that Numba was started with (NUMBA_NUM_THREADS).
+    """
+    global _count
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"set_num_threads: n must be an int, not {type(n).__name__}")
+    limit = int(numba.config.NUMBA_NUM_THREADS)
+    if not 1 <= n <= limit:
+        raise ValueError(f"set_num_threads: n is {n}; it must be from 1 to {limit}, the threads of this process")
+    _count = n
+
+
+def get_num_threads() -> int:
+    """Return the number of threads in use."""
+    return _count
+
+
+def workers() -> int:
+    """Threads that a parallel loop may use now.
+
+    One in a child that was forked after threads were started: its copies of them do not run, and a parallel loop
+    would hang or kill it.
+    """
+    return 1 if _forked else _count
+
+
+def threading_layer() -> str:
+    """Name of Numba's threading layer: tbb, omp or workqueue. Starts the threads if they are not running."""
+    global _launched
+    if not _launched:
+        _numba_parallel._launch_threads()
+        _launched = True
+    return str(numba.threading_layer())
+
+
+@contextlib.contextmanager
+def parallel_region() -> Iterator[None]:
+    """Hold while a parallel entry runs: workqueue aborts the process when two Python threads enter it at once."""
+    if threading_layer() == "workqueue":
+        with _lock:
+            yield
+    else:
+        yield

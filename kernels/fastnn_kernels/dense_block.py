@@ -1,0 +1,111 @@
+"""Products of the dense layer on lane blocks: forward, input gradient, weight gradient."""
+
+from ._jit import inline, kernel
+from .conv_block import product
+from .reduction import tree_push, tree_total
+from .simd import lanes, vstore
+from .tile import (
+    tile_cols,
+    tile_column,
+    tile_like,
+    tile_load,
+    tile_rows,
+    tile_splat,
+    tile_square,
+    tile_store,
+    tile_transpose,
+    tile_zero,
+)
+from .vmath import vset
+
+
+@kernel
+def dense_block(form, x, xo, x_block, w, wo, w_tile, w_step, bias, bo, y, yo, y_block, n_in, n_out, blocks, has_bias):
+    """``y[o] = bias[o] + sum over i of w[o * w_tile + i * w_step] * x[i]`` for `blocks` lane blocks.
+
+    `form` has the sizes of a tile of (outputs, lane blocks). The weights of the layer itself (n_in, n_out) give the
+    forward pass with strides (1, n_out), the input gradient with (n_out, 1).
+    """
+    L = lanes(x)
+    t = tile_like(form)
+    single = tile_column(form)
+    ob = tile_rows(t)
+    xb = tile_cols(t)
+    for q in range(-(-n_out // ob)):
+        o = min(q * ob, n_out - ob)
+        b = 0
+        while b + xb <= blocks:
+            if has_bias:
+                tile_splat(t, bias, bo + o, 1)
+            else:
+                tile_zero(t)
+            product(t, x, xo + b * x_block, x_block, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
+            tile_store(t, y, yo + b * y_block + o * L, L, y_block)
+            b += xb
+        while b < blocks:
+            if has_bias:
+                tile_splat(single, bias, bo + o, 1)
+            else:
+                tile_zero(single)
+            product(single, x, xo + b * x_block, 0, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
+            tile_store(single, y, yo + b * y_block + o * L, L, 0)
+            b += 1
+
+
+@kernel
+def transpose_block(x, xo, features, y, yo, stride):
+    """``y[lane * stride + feature] = x[feature, lane]``; zeros from `features` to `stride`, a multiple of lanes."""
+    L = lanes(x)
+    t = tile_square(x)
+    f = 0
+    while f + L <= features:
+        tile_load(t, x, xo + f * L, L, 0)
+        tile_transpose(t)
+        tile_store(t, y, yo + f, stride, 0)
+        f += L
+    if f < stride:
+        for lane in range(L):
+            vstore(y, yo + lane * stride + f, vset(y, 0.0))
+            for k in range(f, features):
+                y[yo + lane * stride + k] = x[xo + k * L + lane]
+
+
+@inline
+def _store_rows(t, scratch, so, out, oo, row_stride, count):
+    """Store the first `count` elements of each row of the tile."""
+    L = lanes(out)
+    rows = tile_rows(t)
+    cols = tile_cols(t)
+    if count >= cols * L:
+        tile_store(t, out, oo, row_stride, L)
+    else:
+        tile_store(t, scratch, so, cols * L, L)
+        for r in range(rows):
+            for k in range(count):
+                out[oo + r * row_stride + k] = scratch[so + r * cols * L + k]
+
+
+@kernel
+def dense_backward_weight_tile(form, a, ao, a_block, a_tile, first, last, dyt, do, dyt_block, dyt_row, n_out,
+                               scratch, so, out, oo, blocks):
+    """Rows `first` to `last` of ``out[i, o] = sum over samples of a[i] * dy[o]``, by the tree over the blocks.
+
+    `a` is (features, lanes) by block, `dyt` the transposed output gradient (lanes, dyt_row) by block; `form` has
+    the sizes of a tile of (rows, vectors of outputs).
+    """
+    L = lanes(a)
+    t = tile_like(form)
+    ib = tile_rows(t)
+    vb = tile_cols(t)
+    vectors = dyt_row // L
+    for p in range(-(-(last - first) // ib)):
+        i = min(first + p * ib, last - ib)
+        for q in range(-(-vectors // vb)):
+            v = min(q * vb, vectors - vb)
+            for b in range(blocks):
+                tile_zero(t)
+                product(t, dyt, do + b * dyt_block + v * L, L, 0, 0, dyt_row,
+                        a, ao + b * a_block + i * a_tile, a_tile, 0, 0, 1, 1, 1, L)
+                tree_push(t, b, scratch, so)
+            tree_total(t, blocks, scratch, so)
+            _store_rows(t, scratch, so, out, oo + i * n_out + v * L, n_out, n_out - v * L)

@@ -1,0 +1,62 @@
+"""Between (N, ...) arrays and lane blocks: samples side by side in the lanes of a vector."""
+
+from ._jit import kernel
+from .simd import lanes, vload, vstore
+from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpose
+
+
+@kernel
+def gather_block(x, size, samples, first, y, yo):
+    """Load the features of `lanes` samples, ``x[samples[first + lane] * size + feature]``, into ``y[feature, lane]``."""
+    L = lanes(y)
+    t = tile_square(y)
+    if size >= L:
+        for q in range(-(-size // L)):
+            f = min(q * L, size - L)
+            tile_gather(t, x, f, samples, first, size)
+            tile_transpose(t)
+            tile_store(t, y, yo + f * L, L, 0)
+    else:
+        for lane in range(L):
+            for f in range(size):
+                y[yo + f * L + lane] = x[samples[first + lane] * size + f]
+
+
+@kernel
+def scatter_block(x, xo, size, valid, y, yo):
+    """Store the first `valid` lanes of ``x[feature, lane]`` as rows ``y[lane, feature]``."""
+    L = lanes(x)
+    t = tile_square(x)
+    f = 0
+    while valid == L and f + L <= size:
+        tile_load(t, x, xo + f * L, L, 0)
+        tile_transpose(t)
+        tile_store(t, y, yo + f, size, 0)
+        f += L
+    for lane in range(valid):
+        for k in range(f, size):
+            y[yo + lane * size + k] = x[xo + k * L + lane]
+
+
+@kernel
+def copy_block(x, xo, x_channel, x_row, y, yo, y_channel, y_row, channels, height, width):
+    """Copy the interior of a map from one placement to another."""
+    L = lanes(x)
+    for c in range(channels):
+        for h in range(height):
+            for w in range(width):
+                vstore(y, yo + c * y_channel + h * y_row + w * L, vload(x, xo + c * x_channel + h * x_row + w * L))
+
+
+@kernel
+def zero_halo_block(x, xo, channels, rows, cols, top, bottom, left, right, zero):
+    """Write zeros around a map of (channels, rows, cols) vectors, halo included, that starts at `xo`."""
+    L = lanes(x)
+    for c in range(channels):
+        for h in range(rows):
+            p = xo + (c * rows + h) * cols * L
+            border = h < top or h >= rows - bottom
+            for w in range(cols if border else left):
+                vstore(x, p + w * L, zero)
+            for w in range(cols if border else cols - right, cols):
+                vstore(x, p + w * L, zero)

@@ -1,0 +1,117 @@
+"""Softmax and losses on lane blocks: loss of each lane, and the gradient of the batch's mean."""
+
+import numpy as np
+
+from ._jit import kernel
+from .simd import lanes, vbeats, vload, vmax, vstore, vwhere
+from .vmath import vexp, vset
+
+
+@kernel
+def softmax_block(x, xo, x_channel, y, yo, y_channel, channels, pixels):
+    """Softmax over the channels, for each pixel and lane."""
+    L = lanes(x)
+    for p in range(pixels):
+        a = xo + p * L
+        b = yo + p * L
+        largest = vload(x, a)
+        for c in range(1, channels):
+            largest = vmax(largest, vload(x, a + c * x_channel))
+        total = vset(x, 0.0)
+        for c in range(channels):
+            e = vexp(vload(x, a + c * x_channel) - largest)
+            total = total + e
+            vstore(y, b + c * y_channel, e)
+        for c in range(channels):
+            vstore(y, b + c * y_channel, vload(y, b + c * y_channel) / total)
+
+
+@kernel
+def softmax_backward_block(dy, do, d_channel, y, yo, y_channel, dx, xo, x_channel, channels, pixels):
+    """``dx = y * (dy - sum over channels of y * dy)``."""
+    L = lanes(y)
+    for p in range(pixels):
+        total = vset(y, 0.0)
+        for c in range(channels):
+            total = total + vload(y, yo + c * y_channel + p * L) * vload(dy, do + c * d_channel + p * L)
+        for c in range(channels):
+            g = vload(dy, do + c * d_channel + p * L) - total
+            vstore(dx, xo + c * x_channel + p * L, vload(y, yo + c * y_channel + p * L) * g)
+
+
+@kernel
+def softmax_cross_entropy_block(x, xo, classes, labels, soft, use_soft, samples, first, valid, scale, d, do, work, wo,
+                                sums, so):
+    """Loss and gradient of one block of logits (classes, lanes).
+
+    ``sums[so]`` gets the block's loss, ``sums[so + 1]`` its correct predictions. `work` holds 4 vectors: logsumexp,
+    the number of the largest logit, and for each lane the scale of its gradient (0 for spare lanes).
+    Targets are `labels` (one integer a sample) or `soft` (a row of `classes` numbers a sample).
+    """
+    L = lanes(x)
+    largest = vload(x, xo)
+    winner = vset(x, 0.0)
+    for c in range(1, classes):
+        new = vload(x, xo + c * L)
+        beats = vbeats(new, largest)
+        largest = vwhere(beats, new, largest)
+        winner = vwhere(beats, vset(x, float(c)), winner)
+    total = vset(x, 0.0)
+    for c in range(classes):
+        e = vexp(vload(x, xo + c * L) - largest)
+        total = total + e
+        vstore(d, do + c * L, e)
+    vstore(work, wo, total)
+    vstore(work, wo + L, winner)
+    vstore(work, wo + 2 * L, largest)
+    for lane in range(L):
+        weight = scale
+        if use_soft and lane < valid:
+            # The gradient is softmax * sum of the targets - target: rows need not sum to one.
+            mass = 0.0
+            for c in range(classes):
+                mass += soft[samples[first + lane] * classes + c]
+            weight = scale * mass
+        work[wo + 3 * L + lane] = weight if lane < valid else 0.0
+    factor = vload(work, wo + 3 * L) / total
+    for c in range(classes):
+        vstore(d, do + c * L, vload(d, do + c * L) * factor)
+    loss = 0.0
+    correct = 0.0
+    for lane in range(valid):
+        sample = samples[first + lane]
+        top = work[wo + 2 * L + lane]
+        log_total = np.log(work[wo + lane])
+        if use_soft:
+            best = 0
+            for c in range(classes):
+                share = soft[sample * classes + c]
+                loss += share * (log_total - (x[xo + c * L + lane] - top))
+                d[do + c * L + lane] -= scale * share
+                if share > soft[sample * classes + best]:
+                    best = c
+            correct += 1.0 if work[wo + L + lane] == best else 0.0
+        else:
+            label = labels[sample]
+            loss += log_total - (x[xo + label * L + lane] - top)
+            d[do + label * L + lane] -= scale
+            correct += 1.0 if work[wo + L + lane] == label else 0.0
+    sums[so] = loss
+    sums[so + 1] = correct
+
+
+@kernel
+def sum_squared_error_block(x, xo, size, target, samples, first, valid, scale, d, do, sums, so):
+    """``0.5 * sum((x - t)**2)`` of each valid lane, and its gradient times `scale`; spare lanes get zeros."""
+    L = lanes(x)
+    loss = 0.0
+    for f in range(size):
+        vstore(d, do + f * L, vset(x, 0.0))
+    for lane in range(valid):
+        sample = samples[first + lane]
+        for f in range(size):
+            e = x[xo + f * L + lane] - target[sample * size + f]
+            loss += 0.5 * e * e
+            d[do + f * L + lane] = e * scale
+    sums[so] = loss
+    sums[so + 1] = 0.0

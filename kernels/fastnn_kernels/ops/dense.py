@@ -1,0 +1,155 @@
+"""dense on the tape: in a block phase while its weights fit the cache, else by groups of lane blocks."""
+
+import functools
+
+from .. import choose
+from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
+from ..reference import twins
+from ..registry import Kernel, Op
+from ..simd import lanes, vstore
+from ..stage import GROUP_SIZE, Axis, Call, Space, Stage
+from ..task import BLOCKS, INDEX, STORE_STRIDE
+from ..tile import tile
+from ..vmath import vset
+
+# Weights beyond this many bytes are read once for a group of lane blocks instead of once for each.
+_GROUP_BYTES = 400_000
+# Rows of the weight gradient that one task owns, at least.
+_TASK_ROWS = 32
+_TREE_LEVELS = 40
+
+
+def shape(shapes, **attrs):
+    """Shape of one sample of the output."""
+    if len(shapes["x"]) != 1 or shapes["x"][0] != shapes["w"][0]:
+        raise ValueError(f"dense: x has shape {shapes['x']} a sample but w expects ({shapes['w'][0]},)"
+                         f" (w.shape = {shapes['w']}); a Flatten layer goes before the first Dense")
+    return {"y": (shapes["w"][1],)}
+
+
+def _sizes(row):
+    if "w" in row.params:
+        return row.params["w"].shape
+    return row.attrs["shapes"]["w_shape"]
+
+
+@functools.cache
+def make_product(ob, xb):
+    """Forward op or input gradient with a tile of `ob` outputs by `xb` lane blocks.
+
+    The bias, where there is one, stands before the output among the operands.
+    """
+
+    def dense_product(t):
+        m, at, o = t.arena, t.at, t.options
+        stride = t.info[STORE_STRIDE]
+        dense_block(tile(m, ob, xb), m, at[0], stride, t.params, at[1], o[0], o[1], t.params, at[2],
+                    m, at[2 + o[4]], stride, o[2], o[3], t.info[BLOCKS], o[4] != 0)
+        return 0
+
+    return dense_product
+
+
+def grouped(row, machine):
+    """Whether the layer runs by groups of lane blocks."""
+    n_in, n_out = _sizes(row)
+    return n_in * n_out * 64 // machine.lanes > _GROUP_BYTES
+
+
+def _product_tile(row, machine, outputs, terms):
+    if grouped(row, machine):
+        return choose.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
+    return choose.product_tile(outputs, 1, terms, machine.tile_limit)
+
+
+def _forward(row, places, machine):
+    n_in, n_out = _sizes(row)
+    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), (1, n_out, n_in, n_out, int("b" in row.params)))
+
+
+def _backward_input(row, places, machine):
+    n_in, n_out = _sizes(row)
+    return Call(make_product(*_product_tile(row, machine, n_in, n_out)), (n_out, 1, n_out, n_in, 0))
+
+
+def _axis(row, machine):
+    return Axis.GROUP if grouped(row, machine) else Axis.BLOCK
+
+
+# Weight gradient: transpose dy by block, then each tile of rows has one owner that sums all samples.
+
+
+def _padded(row, machine):
+    return -(-_sizes(row)[1] // machine.lanes) * machine.lanes
+
+
+def dense_transpose(t):
+    """Transpose one block of dy."""
+    transpose_block(t.arena, t.at[0], t.options[0], t.arena, t.at[1], t.options[1])
+    return 0
+
+
+def _transpose(row, places, machine):
+    return Call(dense_transpose, (_sizes(row)[1], _padded(row, machine)))
+
+
+def _transpose_temps(row, machine):
+    return {"dyt": (Space.STORE, machine.lanes * _padded(row, machine))}
+
+
+def _weight_tile(row, machine):
+    n_in, _ = _sizes(row)
+    return choose.product_tile(n_in, _padded(row, machine) // machine.lanes, machine.lanes, machine.tile_limit)
+
+
+@functools.cache
+def make_backward_weight(ib, vb):
+    """Weight gradient with a tile of `ib` rows by `vb` vectors of outputs."""
+
+    def dense_backward_weight(t):
+        m, at, o = t.arena, t.at, t.options
+        stride, blocks, index = t.info[STORE_STRIDE], t.info[BLOCKS], t.info[INDEX]
+        n_in, n_out, padded, rows = o[0], o[1], o[2], o[3]
+        first = index * rows
+        last = n_in if index == o[4] - 1 else first + rows
+        dense_backward_weight_tile(tile(m, ib, vb), m, at[0], stride, lanes(m), first, last, m, at[1], stride, padded,
+                                   n_out, m, at[2], t.grads, at[3], blocks)
+        if index == 0 and o[5] != 0:
+            # The gradient of the bias: the same sum with ones in place of x.
+            ones = at[2]
+            vstore(m, ones, vset(m, 1.0))
+            dense_backward_weight_tile(tile(m, 1, vb), m, ones, 0, 0, 0, 1, m, at[1], stride, padded,
+                                       n_out, m, ones + lanes(m), t.grads, at[4], blocks)
+        return 0
+
+    return dense_backward_weight
+
+
+def _backward_weight(row, places, machine):
+    n_in, n_out = _sizes(row)
+    ib, vb = _weight_tile(row, machine)
+    rows = -(-min(_TASK_ROWS, n_in) // ib) * ib
+    tasks = max(1, n_in // rows)
+    options = (n_in, n_out, _padded(row, machine), rows, tasks, int("db" in row.grads))
+    return Call(make_backward_weight(ib, vb), options, tasks=tasks)
+
+
+def _backward_weight_temps(row, machine):
+    ib, vb = _weight_tile(row, machine)
+    return {"stack": (Space.WORK, (_TREE_LEVELS * ib * vb + 1) * machine.lanes)}
+
+
+DENSE = Op(
+    "dense",
+    shape,
+    Kernel("forward", ("x", "w", "b"), ("y",), twins.dense_forward,
+           (Stage(_axis, ("x", "w", "b"), ("y",), _forward, plain=True),)),
+    (
+        Kernel("backward_weight", ("dy", "x"), ("dw", "db"), twins.dense_backward_weight, (
+            Stage(Axis.BLOCK, ("dy",), ("dyt",), _transpose, temps=_transpose_temps, plain=True),
+            Stage(Axis.TILE, ("x", "dyt", "stack"), ("dw", "db"), _backward_weight, temps=_backward_weight_temps, plain=True),
+        )),
+        Kernel("backward_input", ("dy", "w"), ("dx",), twins.dense_backward_input,
+               (Stage(_axis, ("dy", "w"), ("dx",), _backward_input, plain=True),)),
+    ),
+)

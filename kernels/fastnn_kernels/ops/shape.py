@@ -1,0 +1,143 @@
+"""Ops that only move data: the gather of images, halos, reshape, add, and the way out of the lane blocks."""
+
+from math import prod
+
+from ..layout import copy_block, gather_block, scatter_block, zero_halo_block
+from ..reference import twins
+from ..registry import Kernel, Op
+from ..simd import lanes, vload, vstore
+from ..stage import NO_HALO, Axis, Call, Space, Stage
+from ..task import FIRST, SAMPLES, VALID, cast_pointer
+from ..vmath import vset
+from .activation import common_rows
+
+
+def _no_twin(**operands):
+    raise NotImplementedError("this row exists in lane blocks only")
+
+
+def load_op(t):
+    """Gather this block's images."""
+    gather_block(t.x, t.options[0], t.info, SAMPLES, t.arena, t.at[0])
+    return 0
+
+
+def load_halo_op(t):
+    """Gather this block's images by way of `staged`, for a map with a halo."""
+    m, at, o = t.arena, t.at, t.options
+    gather_block(t.x, o[0], t.info, SAMPLES, m, at[1])
+    row = o[3] * lanes(m)
+    copy_block(m, at[1], o[2] * row, row, m, at[0], o[4], o[5], o[1], o[2], o[3])
+    return 0
+
+
+def _load(row, places, machine):
+    y = places["y"]
+    if y.halo == NO_HALO:
+        return Call(load_op, (prod(y.shape),))
+    return Call(load_halo_op, (prod(y.shape), *y.shape, y.channel, y.row))
+
+
+def _load_temps(row, machine):
+    return {"staged": (Space.WORK, prod(row.values["y"].shape) * machine.lanes)}
+
+
+LOAD = Op(
+    "load",
+    lambda shapes, **attrs: {},
+    Kernel("forward", (), ("y",), _no_twin, (Stage(Axis.BLOCK, (), ("y", "staged"), _load, temps=_load_temps),)),
+)
+
+
+def unload_op(t):
+    """Write this block's results to rows of the array passed as `y`."""
+    m, n = t.arena, t.options[0]
+    scatter_block(m, t.at[0], n, t.info[VALID], cast_pointer(t.y, m), t.info[FIRST] * n)
+    return 0
+
+
+def _unload(row, places, machine):
+    return Call(unload_op, (prod(places["x"].shape),))
+
+
+UNLOAD = Op(
+    "unload",
+    lambda shapes, **attrs: {},
+    Kernel("forward", ("x",), (), _no_twin, (Stage(Axis.BLOCK, ("x",), (), _unload),)),
+)
+
+
+def zero_halo_op(t):
+    """Write the zeros around a map."""
+    m, o = t.arena, t.options
+    zero_halo_block(m, t.at[0] - o[7], o[0], o[1], o[2], o[3], o[4], o[5], o[6], vset(m, 0.0))
+    return 0
+
+
+def zero_halo_call(place):
+    """Return the call that writes the halo of `place`."""
+    c, h, w = place.shape
+    top, bottom, left, right = place.halo
+    return Call(zero_halo_op, (c, h + top + bottom, w + left + right, *place.halo, place.origin - place.offset))
+
+
+def copy_op(t):
+    """Copy a map."""
+    m, at, o = t.arena, t.at, t.options
+    copy_block(m, at[0], o[3], o[4], m, at[1], o[5], o[6], o[0], o[1], o[2])
+    return 0
+
+
+def _copy(source, target):
+    def call(row, places, machine):
+        if places[source].halo == NO_HALO and places[target].halo == NO_HALO:
+            return Call(copy_op, (1, 1, prod(places[source].shape), 0, 0, 0, 0))
+        # Between shapes that differ, at most one side is a map with a halo; the other is read in the same order.
+        a, b = places[source], places[target]
+        c, h, w = a.shape if a.halo != NO_HALO else b.shape
+        flat = (h * w * a.lanes, w * a.lanes)
+        strides = (*((a.channel, a.row) if a.halo != NO_HALO else flat),
+                   *((b.channel, b.row) if b.halo != NO_HALO else flat))
+        return Call(copy_op, (c, h, w, *strides))
+
+    return call
+
+
+RESHAPE = Op(
+    "reshape",
+    lambda shapes, *, shape, **attrs: {"y": shape},
+    Kernel("forward", ("x",), ("y",), twins.reshape_forward, (Stage(Axis.BLOCK, ("x",), ("y",), _copy("x", "y")),)),
+    (Kernel("backward", ("dy",), ("dx",), twins.reshape_backward,
+            (Stage(Axis.BLOCK, ("dy",), ("dx",), _copy("dy", "dx")),)),),
+)
+
+
+def add_op(t):
+    """Add two maps."""
+    m, at, o = t.arena, t.at, t.options
+    L = lanes(m)
+    for c in range(o[0]):
+        for h in range(o[1]):
+            a = at[0] + c * o[3] + h * o[4]
+            b = at[1] + c * o[5] + h * o[6]
+            y = at[2] + c * o[7] + h * o[8]
+            for w in range(o[2]):
+                vstore(m, y + w * L, vload(m, a + w * L) + vload(m, b + w * L))
+    return 0
+
+
+def _add(row, places, machine):
+    sizes, strides = common_rows(places["x"], places["z"], places["y"])
+    return Call(add_op, sizes + strides)
+
+
+ADD = Op(
+    "add",
+    lambda shapes, **attrs: {"y": shapes["x"]},
+    Kernel("forward", ("x", "z"), ("y",), twins.add_forward, (Stage(Axis.BLOCK, ("x", "z"), ("y",), _add),)),
+    (
+        # The gradient of a sum is the gradient of each term.
+        Kernel("backward_x", ("dy",), ("dx",), twins.identity_backward, (Stage(Axis.BLOCK, ("dy",), ("dx",), _copy("dy", "dx")),)),
+        Kernel("backward_z", ("dy",), ("dz",), twins.identity_backward, (Stage(Axis.BLOCK, ("dy",), ("dz",), _copy("dy", "dz")),)),
+    ),
+)

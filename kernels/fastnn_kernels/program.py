@@ -1,0 +1,156 @@
+"""A schedule as the tables that the executor reads: one row of integers for each stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ops.shape import zero_halo_call
+from .ops.update import CHUNK_SIZE, reduce_call, update_call
+from .placement import Placement, place, root_key
+from .schedule import Item, Schedule, make_schedule
+from .stage import Axis, Call, Machine, Place, Space
+from .tape import Row, Tape
+from .update import Update
+
+OPERANDS = 8
+OPTIONS = 20
+SCALARS = 6
+
+_Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Tables of one kind of step.
+
+    Attributes
+    ----------
+    calls : tuple of Call
+        The op of each row, to be compiled.
+    spaces, offsets : (rows, OPERANDS) int64
+        Where each operand lies.
+    options : (rows, OPTIONS) int64, scalars : (rows, SCALARS) float64
+        The op's numbers.
+    tasks : (rows,) int64
+        Tasks of the row on the tile axis.
+    phases : (phases, 3) int64
+        First row, row behind the last, axis.
+    chunks : (chunks, CHUNK_COLUMNS) int64
+        The update table.
+    sizes : mapping of Space to int
+        Elements of each space.
+    """
+
+    calls: tuple[Call, ...]
+    spaces: _Ints
+    offsets: _Ints
+    options: _Ints
+    scalars: NDArray[np.float64]
+    tasks: _Ints
+    phases: _Ints
+    chunks: _Ints
+    sizes: dict[Space, int]
+
+
+def make_program(tape: Tape, machine: Machine, *, backward: bool, loss: bool, update: Update | None) -> Program:
+    """Compile `tape` to tables: forward, then the loss or the way out, then backward and update where wanted."""
+    rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {}), *tape.forward]
+    if loss:
+        assert tape.loss is not None
+        rows.append(tape.loss)
+        if backward:
+            rows += tape.backward()
+    else:
+        last = tape.forward[-1]
+        result = last.values[last.definition.writes[0]]
+        rows.append(Row("unload", "forward", {"x": result}, {}, {}, {}))
+    schedule = make_schedule(rows, tape, machine)
+    return _Tables(tape, schedule, place(schedule, machine), machine).program(backward, update)
+
+
+class _Tables:
+    """Collects the rows of a program."""
+
+    def __init__(self, tape: Tape, schedule: Schedule, placement: Placement, machine: Machine) -> None:
+        self.tape, self.schedule, self.placement, self.machine = tape, schedule, placement, machine
+        self.calls: list[Call] = []
+        self.operands: list[list[tuple[Space, int]]] = []
+        self.phases: list[tuple[int, int, int]] = []
+
+    def program(self, backward: bool, update: Update | None) -> Program:
+        for phase in self.schedule.phases:
+            first = len(self.calls)
+            for item in phase.items:
+                self._add_item(item)
+            self.phases.append((first, len(self.calls), phase.axis))
+        if backward:
+            first = len(self.calls)
+            self._add(reduce_call, [(Space.SLOT, 0)])
+            if update is not None:
+                self._add(update_call(update, self.tape.size), [])
+            self.phases.append((first, len(self.calls), Axis.CHUNK))
+        return self._pack()
+
+    def _add(self, call: Call, operands: list[tuple[Space, int]]) -> None:
+        self.calls.append(call)
+        self.operands.append(operands)
+
+    def _add_item(self, item: Item) -> None:
+        places: dict[str, Place] = {}
+        operands: list[tuple[Space, int]] = []
+        row, stage = item.row, item.stage
+        present = set(item.named((*stage.reads, *stage.writes)))
+        for name in (*stage.reads, *stage.writes):
+            if name in row.params:
+                operands.append((Space.FIXED, row.params[name].offset))
+            elif name in row.grads:
+                param = row.grads[name]
+                slotted = item.axis == Axis.BLOCK
+                operands.append(
+                    (Space.SLOT, self.placement.slots[param.index]) if slotted else (Space.FIXED, param.offset)
+                )
+            elif name in present:
+                places[name] = self._place(item, name)
+                operands.append((places[name].space, places[name].origin))
+            else:
+                operands.append((Space.FIXED, 0))  # an optional operand that this row does without
+        self._add(stage.call(row, places, self.machine), operands)
+        for name in stage.writes:
+            if name in places and any(places[name].halo):
+                self._add(zero_halo_call(places[name]), [(places[name].space, places[name].origin)])
+
+    def _place(self, item: Item, name: str) -> Place:
+        """Place of an operand, seen in the operand's own shape where it shares another's memory."""
+        found = self.placement.places[root_key(self.schedule, item, name)]
+        if name not in item.row.values:
+            return found
+        c, h, w = (*item.row.values[name].shape, 1, 1)[:3]
+        return Place(found.space, found.offset, (c, h, w), found.halo, found.lanes)
+
+    def _chunks(self) -> _Ints:
+        rows = []
+        for param in self.tape.params:
+            slot = self.placement.slots.get(param.index, -1)
+            for start in range(0, param.size, CHUNK_SIZE):
+                size = min(CHUNK_SIZE, param.size - start)
+                where = slot + start if slot >= 0 else -1
+                rows.append((param.offset + start, size, where, int(param.decay), int(param.trainable)))
+        return np.array(rows, np.int64).reshape(-1, 5)
+
+    def _pack(self) -> Program:
+        n = len(self.calls)
+        spaces, offsets = np.zeros((n, OPERANDS), np.int64), np.zeros((n, OPERANDS), np.int64)
+        options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, SCALARS))
+        for i, (call, operands) in enumerate(zip(self.calls, self.operands, strict=True)):
+            for k, (space, offset) in enumerate(operands):
+                spaces[i, k], offsets[i, k] = space, offset
+            options[i, : len(call.options)] = call.options
+            scalars[i, : len(call.scalars)] = call.scalars
+        tasks = np.array([call.tasks for call in self.calls], np.int64)
+        phases = np.array(self.phases, np.int64)
+        return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, self._chunks(),
+                       self.placement.sizes)
+

@@ -1,0 +1,72 @@
+"""Activations of one element at a time.
+
+Each backward function returns dy times the derivative, written with the output y, so that the input need not
+be kept. All take arrays of any shape (N, ...); `out` may be the input itself.
+"""
+
+import numpy as np
+
+from .. import _options as options
+from .._checks import Array, same_shape
+from ._result import result
+
+
+def identity(x: Array, *, out: Array | None = None) -> Array:
+    """Return a copy of x."""
+    return result("identity", x.copy(), out, x, in_place=True)
+
+
+def identity_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return a copy of dy: the derivative is 1."""
+    same_shape("identity_backward", dy=dy.shape, y=y.shape)
+    return result("identity_backward", dy.copy(), out, dy, y, in_place=True)
+
+
+def relu(x: Array, *, out: Array | None = None) -> Array:
+    """Return max(x, 0); NaN stays NaN."""
+    return result("relu", np.maximum(x, 0), out, x, in_place=True)
+
+
+def relu_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return dy where y > 0 (or y is NaN, as in PyTorch) and 0 elsewhere: the derivative at 0 is 0."""
+    same_shape("relu_backward", dy=dy.shape, y=y.shape)
+    dx = np.where(y <= 0, np.zeros_like(dy), dy)
+    return result("relu_backward", dx, out, dy, y, in_place=True)
+
+
+def leaky_relu(x: Array, *, negative_slope: float = 0.01, out: Array | None = None) -> Array:
+    """Return x where x > 0 and negative_slope * x elsewhere; negative_slope >= 0."""
+    slope = options.number("leaky_relu: negative_slope", negative_slope)
+    return result("leaky_relu", np.where(x > 0, x, slope * x), out, x, in_place=True)
+
+
+def leaky_relu_backward(
+    dy: Array, y: Array, *, negative_slope: float = 0.01, out: Array | None = None
+) -> Array:
+    """Return dy where y > 0 and negative_slope * dy elsewhere; y has the sign of x as negative_slope >= 0."""
+    same_shape("leaky_relu_backward", dy=dy.shape, y=y.shape)
+    slope = options.number("leaky_relu_backward: negative_slope", negative_slope)
+    return result("leaky_relu_backward", np.where(y > 0, dy, slope * dy), out, dy, y, in_place=True)
+
+
+def sigmoid(x: Array, *, out: Array | None = None) -> Array:
+    """Return 1 / (1 + exp(-x)), written so that no exp overflows."""
+    e = np.exp(-np.abs(x))
+    return result("sigmoid", np.where(x < 0, e, np.ones_like(e)) / (1 + e), out, x, in_place=True)
+
+
+def sigmoid_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return dy * y * (1 - y)."""
+    same_shape("sigmoid_backward", dy=dy.shape, y=y.shape)
+    return result("sigmoid_backward", dy * (y * (1 - y)), out, dy, y, in_place=True)
+
+
+def tanh(x: Array, *, out: Array | None = None) -> Array:
+    """Return the hyperbolic tangent."""
+    return result("tanh", np.tanh(x), out, x, in_place=True)
+
+
+def tanh_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return dy * (1 - y * y)."""
+    same_shape("tanh_backward", dy=dy.shape, y=y.shape)
+    return result("tanh_backward", dy * (1 - y * y), out, dy, y, in_place=True)

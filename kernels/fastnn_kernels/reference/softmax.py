@@ -1,0 +1,22 @@
+"""Softmax over the class axis, axis 1 of (N, C, ...)."""
+
+import numpy as np
+
+from .._checks import Array, batch, same_shape
+from ._result import result
+
+
+def softmax(x: Array, *, out: Array | None = None) -> Array:
+    """Return exp(x) / sum of exp(x) over axis 1; the maximum is subtracted first: no exp overflows."""
+    batch("softmax", "x", x.shape, 2)
+    with np.errstate(invalid="ignore"):  # inf - inf: the sample becomes NaN, as in PyTorch
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+    return result("softmax", e / e.sum(axis=1, keepdims=True), out, x, in_place=True)
+
+
+def softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return y * (dy - sum of dy * y over axis 1), with y the output of `softmax`."""
+    batch("softmax_backward", "dy", dy.shape, 2)
+    same_shape("softmax_backward", dy=dy.shape, y=y.shape)
+    dx = y * (dy - (dy * y).sum(axis=1, keepdims=True, dtype=dy.dtype))
+    return result("softmax_backward", dx, out, dy, y, in_place=True)

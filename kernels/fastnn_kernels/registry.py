@@ -1,0 +1,91 @@
+"""The shape of a registry row: what an op is, and how its kernels are found.
+
+The rows themselves are in `ops.py`; user code adds its own through `register`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .stage import Stage
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel of an op: operands by name, the NumPy twin, and the compiled stages.
+
+    Attributes
+    ----------
+    name : str
+        "forward", or "backward..." (conv2d has "backward_input" and "backward_weight").
+    reads, writes : tuple of str
+        Operand names. The gradient of operand `v` is called `dv`; that is how the tape wires backward rows.
+    twin : callable
+        ``twin(**reads, shapes=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on plain
+        (N, ...) arrays; operands that are absent (a layer without bias) are passed as None.
+    stages : tuple of Stage
+        The compiled kernel: one stage, or several where the batch as a whole is needed in between.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    twin: Callable[..., Any]
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Op:
+    """A row of the registry.
+
+    Attributes
+    ----------
+    name : str
+        The name used on tapes.
+    shape : callable
+        ``shape(shapes, **attrs) -> {written operand: shape of one sample}``; raises ValueError where it cannot.
+    forward : Kernel
+        The forward kernel.
+    backward : tuple of Kernel
+        Its gradients; empty for an op nothing is trained through.
+    """
+
+    name: str
+    shape: Callable[..., Mapping[str, Shape]]
+    forward: Kernel
+    backward: tuple[Kernel, ...] = ()
+
+    def kernel(self, name: str) -> Kernel:
+        """Return the kernel called `name`."""
+        for kernel in (self.forward, *self.backward):
+            if kernel.name == name:
+                return kernel
+        raise KeyError(f"op {self.name!r} has no kernel {name!r}")
+
+
+_OPS: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Add `op`; its name must be new."""
+    if op.name in _OPS:
+        raise ValueError(f"register: an op called {op.name!r} is registered already")
+    _OPS[op.name] = op
+    return op
+
+
+def get(name: str) -> Op:
+    """Return the op called `name`."""
+    try:
+        return _OPS[name]
+    except KeyError:
+        raise ValueError(f"no op is called {name!r}; there are: {', '.join(sorted(_OPS))}") from None
+
+
+def names() -> tuple[str, ...]:
+    """Names of all registered ops."""
+    return tuple(_OPS)

@@ -1,0 +1,345 @@
+"""Vectors in registers, as Numba intrinsics.
+
+A `Vec` is one machine vector of `lanes` float32 or float64; arithmetic operators work on it inside compiled
+functions. Memory is a flat array or a typed pointer, indexed by element; loads and stores are aligned to the
+element only, since NumPy promises no more. Register tiles are in `tile.py`.
+"""
+
+# Numba finds an intrinsic's parameters by position: the typing context comes first.
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+from ._jit import HAS_FMA, lane_count
+
+_I32 = ir.IntType(32)
+
+
+class Vec(types.Type):
+    """The Numba type of a vector."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        self.lanes = lane_count(dtype.bitwidth)
+        super().__init__(name=f"vec({dtype}x{self.lanes})")
+
+
+class Mask(types.Type):
+    """The Numba type of the result of comparing two vectors."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        self.lanes = lane_count(dtype.bitwidth)
+        super().__init__(name=f"mask({dtype}x{self.lanes})")
+
+
+def scalar_ir(dtype: types.Type) -> ir.Type:
+    """LLVM type of one element."""
+    return ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType()
+
+
+def vector_ir(dtype: types.Type) -> ir.VectorType:
+    """LLVM type of a vector."""
+    return ir.VectorType(scalar_ir(dtype), lane_count(dtype.bitwidth))
+
+
+def integer_ir(dtype: types.Type) -> ir.VectorType:
+    """LLVM type of a vector of integers as wide as the elements."""
+    return ir.VectorType(ir.IntType(dtype.bitwidth), lane_count(dtype.bitwidth))
+
+
+@register_model(Vec)
+class _VecModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: Vec) -> None:
+        super().__init__(manager, fe_type, vector_ir(fe_type.dtype))
+
+
+@register_model(Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: Mask) -> None:
+        super().__init__(manager, fe_type, ir.VectorType(ir.IntType(1), fe_type.lanes))
+
+
+def dtype_of(memory: types.Type) -> types.Type | None:
+    """Element type of an array or a typed pointer, None for anything else."""
+    if isinstance(memory, types.Array) and memory.ndim == 1:
+        return memory.dtype
+    return memory.dtype if isinstance(memory, types.CPointer) else None
+
+
+def address(context: Any, builder: Any, memory: types.Type, value: Any, index: Any) -> Any:
+    """Address of element `index`, by `gep` on the data pointer (LLVM loses track of integers cast to pointers)."""
+    if isinstance(memory, types.Array):
+        value = context.make_array(memory)(context, builder, value).data
+    return builder.gep(value, [index])
+
+
+def emit_load(builder: Any, dtype: types.Type, pointer: Any) -> Any:
+    """Emit an unaligned vector load."""
+    load = builder.load(builder.bitcast(pointer, vector_ir(dtype).as_pointer()))
+    load.align = dtype.bitwidth // 8
+    return load
+
+
+def emit_store(builder: Any, dtype: types.Type, value: Any, pointer: Any) -> None:
+    """Emit an unaligned vector store."""
+    store = builder.store(value, builder.bitcast(pointer, vector_ir(dtype).as_pointer()))
+    store.align = dtype.bitwidth // 8
+
+
+def emit_splat(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
+    """Emit a vector with `scalar` in every lane."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+    zeros = ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _suffix(dtype: types.Type) -> str:
+    return f"v{lane_count(dtype.bitwidth)}f{dtype.bitwidth}"
+
+
+def emit_call(builder: Any, name: str, dtype: types.Type, *args: Any) -> Any:
+    """Emit a call of the LLVM intrinsic `name` on whole vectors."""
+    vector = vector_ir(dtype)
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector] * len(args)), f"llvm.{name}.{_suffix(dtype)}"
+    )
+    return builder.call(function, args)
+
+
+def emit_fma(builder: Any, dtype: types.Type, a: Any, b: Any, c: Any) -> Any:
+    """Emit ``a * b + c``, in one rounding where the machine can (elsewhere llvm.fma would be a library call)."""
+    if HAS_FMA:
+        return emit_call(builder, "fma", dtype, a, b, c)
+    return builder.fadd(builder.fmul(a, b), c)
+
+
+def constant(dtype: types.Type, value: float) -> ir.Constant:
+    """Return a vector constant."""
+    vector = vector_ir(dtype)
+    return ir.Constant(vector, [value] * vector.count)
+
+
+@intrinsic
+def lanes(typingctx, memory):
+    """Lanes of the vectors of this memory, as a compile-time constant."""
+    dtype = dtype_of(memory)
+    if dtype is None:
+        return None
+    count = lane_count(dtype.bitwidth)
+    return types.intp(memory), lambda context, builder, sig, args: ir.Constant(ir.IntType(64), count)
+
+
+@intrinsic
+def vload(typingctx, memory, index):
+    """Vector of the elements from `index` on."""
+    dtype = dtype_of(memory)
+    if not isinstance(dtype, types.Float):
+        return None
+
+    def codegen(context, builder, sig, args):
+        return emit_load(builder, dtype, address(context, builder, memory, *args))
+
+    return Vec(dtype)(memory, types.intp), codegen
+
+
+@intrinsic
+def vstore(typingctx, memory, index, value):
+    """Store a vector at the elements from `index` on."""
+    if not isinstance(value, Vec):
+        return None
+
+    def codegen(context, builder, sig, args):
+        emit_store(builder, value.dtype, args[2], address(context, builder, memory, args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp, value), codegen
+
+
+def _count_mask(builder: Any, count_lanes: int, count: Any) -> Any:
+    wide = ir.VectorType(ir.IntType(64), count_lanes)
+    iota = ir.Constant(wide, list(range(count_lanes)))
+    return builder.icmp_signed("<", iota, emit_splat(builder, wide, count))
+
+
+@intrinsic
+def vload_first(typingctx, memory, index, count):
+    """Vector of the first `count` elements from `index` on, zeros behind; reads nothing else."""
+    dtype = dtype_of(memory)
+    if not isinstance(dtype, types.Float):
+        return None
+
+    def codegen(context, builder, sig, args):
+        vector = vector_ir(dtype)
+        bits = ir.VectorType(ir.IntType(1), vector.count)
+        pointer = builder.bitcast(address(context, builder, memory, args[0], args[1]), vector.as_pointer())
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [vector.as_pointer(), _I32, bits, vector]),
+            f"llvm.masked.load.{_suffix(dtype)}.p0",
+        )
+        align = ir.Constant(_I32, dtype.bitwidth // 8)
+        mask = _count_mask(builder, vector.count, args[2])
+        return builder.call(function, [pointer, align, mask, constant(dtype, 0.0)])
+
+    return Vec(dtype)(memory, types.intp, types.intp), codegen
+
+
+@intrinsic
+def vstore_first(typingctx, memory, index, value, count):
+    """Store the first `count` lanes; writes nothing else."""
+    if not isinstance(value, Vec):
+        return None
+
+    def codegen(context, builder, sig, args):
+        vector = vector_ir(value.dtype)
+        bits = ir.VectorType(ir.IntType(1), vector.count)
+        pointer = builder.bitcast(address(context, builder, memory, args[0], args[1]), vector.as_pointer())
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), _I32, bits]),
+            f"llvm.masked.store.{_suffix(value.dtype)}.p0",
+        )
+        align = ir.Constant(_I32, value.dtype.bitwidth // 8)
+        builder.call(function, [args[2], pointer, align, _count_mask(builder, vector.count, args[3])])
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp, value, types.intp), codegen
+
+
+@intrinsic
+def vsplat(typingctx, memory, scalar):
+    """Vector with `scalar` in every lane, of the element type of `memory`."""
+    dtype = dtype_of(memory)
+    if dtype is None:
+        return None
+
+    def codegen(context, builder, sig, args):
+        return emit_splat(builder, vector_ir(dtype), args[1])
+
+    return Vec(dtype)(memory, dtype), codegen
+
+
+def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[types.Type] = Vec) -> Any:
+    """Make the intrinsic of an operation on `arity` vectors of one type."""
+
+    def check(args: tuple[types.Type, ...]) -> Any:
+        first = args[0]
+        if not isinstance(first, Vec) or any(a != first for a in args):
+            return None
+        dtype = first.dtype
+
+        def codegen(context, builder, sig, values):
+            return emit(builder, dtype, *values)
+
+        return result(dtype)(*args), codegen
+
+    if arity == 1:
+        def typer(typingctx, a):
+            return check((a,))
+    elif arity == 2:
+        def typer(typingctx, a, b):
+            return check((a, b))
+    else:
+        def typer(typingctx, a, b, c):
+            return check((a, b, c))
+    typer.__doc__ = doc
+    return intrinsic(typer)
+
+
+def _emit_max(builder: Any, dtype: types.Type, a: Any, b: Any) -> Any:
+    # "a, unless b is greater or unordered": a NaN in b is taken by the comparison, one in a stays since nothing
+    # is greater... than NaN only for ordered comparisons, hence the second test.
+    greater = builder.fcmp_unordered(">", b, a)
+    return builder.select(builder.fcmp_unordered("uno", a, a), a, builder.select(greater, b, a))
+
+
+def emit_sum(builder: Any, dtype: types.Type, a: Any) -> Any:
+    """Halves folded onto each other: the same tree, hence the same bits, each time."""
+    count = lane_count(dtype.bitwidth)
+    while count > 1:
+        count //= 2
+        undefined = ir.Constant(a.type, ir.Undefined)
+        index = ir.VectorType(_I32, count)
+        low = builder.shuffle_vector(a, undefined, ir.Constant(index, list(range(count))))
+        high = builder.shuffle_vector(a, undefined, ir.Constant(index, list(range(count, 2 * count))))
+        a = builder.fadd(low, high)
+    return builder.extract_element(a, ir.Constant(_I32, 0))
+
+
+vfma = _operation(3, emit_fma, "``a * b + c`` in one rounding.")
+vmax = _operation(2, _emit_max, "The larger of two vectors; NaN where either is NaN.")
+vsqrt = _operation(1, lambda b, t, a: emit_call(b, "sqrt", t, a), "Square root.")
+vabs = _operation(1, lambda b, t, a: emit_call(b, "fabs", t, a), "Absolute value.")
+vround = _operation(1, lambda b, t, a: emit_call(b, "rint", t, a), "Nearest integer, ties to even.")
+vcopysign = _operation(2, lambda b, t, a, s: emit_call(b, "copysign", t, a, s), "`a` with the sign of `s`.")
+vgreater = _operation(2, lambda b, t, x, y: b.fcmp_ordered(">", x, y), "Lanes where a > b.", Mask)
+vnot_below = _operation(
+    2, lambda b, t, x, y: b.fcmp_unordered(">", x, y), "Lanes where a > b, or either is NaN.", Mask
+)
+vequal = _operation(2, lambda b, t, x, y: b.fcmp_ordered("==", x, y), "Lanes where a == b.", Mask)
+vbeats = _operation(
+    2,
+    lambda b, t, new, best: b.and_(b.fcmp_unordered(">", new, best), b.fcmp_ordered("ord", best, best)),
+    "Lanes where `new` replaces the maximum so far: it is greater, or the first NaN.",
+    Mask,
+)
+
+
+@intrinsic
+def vsum(typingctx, a):
+    """Sum of the lanes, in a fixed order."""
+    if not isinstance(a, Vec):
+        return None
+    dtype = a.dtype
+    return dtype(a), lambda context, builder, sig, args: emit_sum(builder, dtype, args[0])
+
+
+@intrinsic
+def vwhere(typingctx, mask, a, b):
+    """`a` where the mask is set, else `b`."""
+    if not isinstance(mask, Mask) or a != b:
+        return None
+    return a(mask, a, b), lambda context, builder, sig, args: builder.select(*args)
+
+
+@intrinsic
+def vscale2(typingctx, a, exponent):
+    """``a * 2**exponent`` for integral exponents between -126 and 127 (float64: -1022 and 1023)."""
+    if not isinstance(a, Vec) or a != exponent:
+        return None
+    dtype = a.dtype
+
+    def codegen(context, builder, sig, args):
+        integer = integer_ir(dtype)
+        bias, shift = (127, 23) if dtype.bitwidth == 32 else (1023, 52)
+        bits = builder.fptosi(args[1], integer)
+        bits = builder.add(bits, ir.Constant(integer, [bias] * integer.count))
+        bits = builder.shl(bits, ir.Constant(integer, [shift] * integer.count))
+        return builder.fmul(args[0], builder.bitcast(bits, vector_ir(dtype)))
+
+    return a(a, a), codegen
+
+
+def _operator(op: Callable[..., Any], emit: str) -> None:
+    @infer_global(op)
+    class _Typing(AbstractTemplate):
+        def generic(self, args, kws):
+            if len(args) == 2 and isinstance(args[0], Vec) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(op, Vec, Vec)
+    def _lower(context, builder, sig, args):
+        return getattr(builder, emit)(*args)
+
+
+for _op, _emit in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+    _operator(_op, _emit)

@@ -1,0 +1,184 @@
+"""The tape: a model's forward rows, its loss, and the backward rows derived from them.
+
+A tape says *what* is computed, on values of one sample's shape, and nothing of *how*: the compiled interpreter
+(`executor.py`) and the reference interpreter (`reference/interpreter.py`) run the same tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import registry
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """An activation or its gradient: `shape` is that of one sample, (C, H, W) or (features,)."""
+
+    index: int
+    shape: Shape
+    name: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trainable tensor: elements `offset` to `offset + size` of the flat parameter vector."""
+
+    index: int
+    name: str
+    shape: Shape
+    offset: int
+    size: int
+    decay: bool = True
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of one kernel: operand names bound to values, parameters and parameter gradients."""
+
+    op: str
+    kernel: str
+    values: Mapping[str, Value]
+    params: Mapping[str, Parameter]
+    grads: Mapping[str, Parameter]
+    attrs: Mapping[str, Any]
+
+    @property
+    def definition(self) -> registry.Kernel:
+        """The registry's row for this kernel."""
+        return registry.get(self.op).kernel(self.kernel)
+
+    def written(self) -> tuple[Value, ...]:
+        """The values this row writes."""
+        return tuple(self.values[k] for k in self.definition.writes if k in self.values)
+
+    def read(self) -> tuple[Value, ...]:
+        """The values this row reads."""
+        return tuple(self.values[k] for k in self.definition.reads if k in self.values)
+
+
+@dataclass
+class Tape:
+    """Values, parameters and rows, in the order they were added."""
+
+    values: list[Value] = field(default_factory=list)
+    params: list[Parameter] = field(default_factory=list)
+    forward: list[Row] = field(default_factory=list)
+    inputs: list[Value] = field(default_factory=list)
+    loss: Row | None = None
+
+    def value(self, shape: Shape, name: str) -> Value:
+        """Add a value that nothing writes yet."""
+        value = Value(len(self.values), tuple(int(n) for n in shape), name)
+        self.values.append(value)
+        return value
+
+    def input(self, shape: Shape, name: str = "input") -> Value:
+        """Add the value the images are loaded into."""
+        value = self.value(shape, name)
+        self.inputs.append(value)
+        return value
+
+    def parameter(self, name: str, shape: Shape, *, decay: bool = True, trainable: bool = True) -> Parameter:
+        """Add a parameter behind those added before; `decay=False` leaves it out of weight decay."""
+        size = 1
+        for n in shape:
+            size *= int(n)
+        param = Parameter(len(self.params), name, tuple(shape), self.size, size, decay, trainable)
+        self.params.append(param)
+        return param
+
+    @property
+    def size(self) -> int:
+        """Elements of the flat parameter vector."""
+        return self.params[-1].offset + self.params[-1].size if self.params else 0
+
+    def add(self, op: str, *, name: str = "", **operands: Any) -> Value:
+        """Add the forward row of `op` and return what it writes first.
+
+        Keyword arguments that are values or parameters become operands, None is an operand left out, and the
+        rest are the op's attributes.
+        """
+        row = self._row(op, name, operands)
+        self.forward.append(row)
+        return row.values[row.definition.writes[0]]
+
+    def set_loss(self, op: str, prediction: Value, **attrs: Any) -> None:
+        """Choose the loss on `prediction`; its row also writes the gradient of the prediction."""
+        self.loss = self._row(op, "loss", {"prediction": prediction, **attrs})
+
+    def _row(self, op: str, name: str, operands: Mapping[str, Any]) -> Row:
+        definition = registry.get(op)
+        kernel = definition.forward
+        values = {k: v for k, v in operands.items() if isinstance(v, Value)}
+        params = {k: v for k, v in operands.items() if isinstance(v, Parameter)}
+        attrs = {k: v for k, v in operands.items() if not isinstance(v, (Value, Parameter)) and k not in kernel.reads}
+        shapes = {k: v.shape for k, v in {**values, **params}.items()}
+        for out, shape in definition.shape(shapes, **attrs).items():
+            values[out] = self.value(shape, f"{name or op}.{out}")
+        return Row(op, kernel.name, values, params, {}, attrs)
+
+    def backward(self, *, input_gradient: bool = False) -> list[Row]:
+        """Derive the rows after the loss: last forward row to first, only the gradients somebody needs.
+
+        The gradient of operand `v` is named `dv` in the kernels of the registry, which is all the wiring there
+        is. A value read by k rows gets k gradients and k - 1 `add` rows that sum them, in the order of the tape.
+        """
+        if self.loss is None:
+            raise ValueError("Tape.backward: the tape has no loss; call set_loss first")
+        wanted = self._wanted(input_gradient)
+        gradient: dict[int, Value] = {
+            self.loss.values["prediction"].index: self.loss.values["d_prediction"],
+        }
+        rows: list[Row] = []
+        for row in reversed(self.forward):
+            outputs = {f"d{k}": gradient[v.index] for k in row.definition.writes
+                       if (v := row.values[k]).index in gradient}
+            if not outputs:
+                continue
+            for kernel in registry.get(row.op).backward:
+                values, grads = dict(row.values), {}
+                fresh: dict[str, Value] = {}
+                for out in kernel.writes:
+                    source = out[1:]
+                    if source in row.params and row.params[source].trainable:
+                        grads[out] = row.params[source]
+                    elif source in row.values and row.values[source].index in wanted:
+                        v = row.values[source]
+                        fresh[out] = self.value(v.shape, f"{v.name}.gradient")
+                if not grads and not fresh:
+                    continue
+                operands = {k: v for k, v in {**values, **outputs}.items() if k in kernel.reads} | fresh
+                params = {k: p for k, p in row.params.items() if k in kernel.reads}
+                # The kernel's shape arguments (x_shape, w_shape) are known from the forward row.
+                shapes = {f"{k}_shape": v.shape for k, v in {**row.values, **row.params}.items()}
+                rows.append(Row(row.op, kernel.name, operands, params, grads, {**row.attrs, "shapes": shapes}))
+                for out, value in fresh.items():
+                    self._accumulate(gradient, row.values[out[1:]], value, rows)
+        return rows
+
+    def _accumulate(self, gradient: dict[int, Value], value: Value, new: Value, rows: list[Row]) -> None:
+        before = gradient.get(value.index)
+        if before is not None:
+            row = self._row("add", f"{value.name}.gradient", {"x": before, "z": new})
+            rows.append(row)
+            new = row.values["y"]
+        gradient[value.index] = new
+
+    def _wanted(self, input_gradient: bool) -> set[int]:
+        """Values whose gradient leads to a trainable parameter (or to the input, where that is asked for)."""
+        wanted = {v.index for v in self.inputs} if input_gradient else set()
+        for row in self.forward:
+            if any(p.trainable for p in row.params.values()) or any(v.index in wanted for v in row.read()):
+                wanted |= {v.index for v in row.written()}
+        return wanted
+
+
+def without_loss(tape: Tape) -> Tape:
+    """Return the same tape without its loss, for inference."""
+    return replace(tape, loss=None)

@@ -1,0 +1,136 @@
+"""What an op of the tape is given: one `Task`, a record of pointers.
+
+All ops share the signature ``op(task) -> status`` and are called through a table of function addresses, so that a
+new op compiles nothing but itself. Pointers travel through memory as pointers, never as integers: LLVM would lose
+track of what they point to.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import intrinsic, models, register_model
+
+from . import simd
+
+_BYTES = ir.IntType(8).as_pointer()
+
+# Integers of `task.info`.
+INDEX = 0  # index of the task within the phase's row
+BLOCK = 1  # first lane block of the task
+BLOCKS = 2  # lane blocks of the task: 1 on the block axis, up to GROUP_SIZE on the group axis, else all
+VALID = 3  # lanes of this block that hold samples (block axis)
+FIRST = 4  # position of the block's first sample in `order`
+BATCH = 5  # samples of this step
+STORE_STRIDE = 6  # elements from one block's storage to the next
+SLOT_STRIDE = 7  # elements from one block's gradient slots to the next
+RESULT = 8  # where this step's loss and correct predictions go in `out`
+STEP_BLOCKS = 9  # lane blocks of this step
+START = 10  # position of the step's first sample in `order`
+SOFT = 11  # targets are numbers of the model's dtype, not labels
+TRAINING = 12  # a backward pass follows
+SAMPLES = 16  # from here on: the sample index of each lane (block axis); spare lanes repeat the step's first
+INFO_SIZE = SAMPLES + 64
+
+
+class TaskType(types.Type):
+    """The Numba type of a task for models of one dtype."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        i64, f64 = types.int64, types.float64
+        self.dtype = dtype
+        self.fields = {
+            "at": i64,  # element offset of each operand of the row
+            "options": i64,  # the row's integers
+            "info": i64,  # INDEX ... RESULT
+            "scalars": f64,  # the row's floats
+            "hyper": f64,  # learning rate and step number of this step
+            "arena": dtype,  # activations, gradients of activations, packed weights
+            "params": dtype,
+            "grads": dtype,
+            "slots": dtype,  # optimizer state
+            "chunks": i64,  # the update table
+            "x": dtype,  # images (N, ...)
+            "y": types.uint8,  # labels or targets, cast by the loss
+            "order": i64,  # sample indices
+            "out": f64,  # loss and correct predictions, two a step
+        }
+        super().__init__(name=f"task({dtype})")
+
+
+@register_model(TaskType)
+class _TaskModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: TaskType) -> None:
+        super().__init__(manager, fe_type, _BYTES.as_pointer())
+
+
+@infer_getattr
+class _TaskAttributes(AttributeTemplate):
+    key = TaskType
+
+    def generic_resolve(self, task, name):
+        return types.CPointer(task.fields[name]) if name in task.fields else None
+
+
+@lower_getattr_generic(TaskType)
+def _lower_attribute(context, builder, task, value, name):
+    index = list(task.fields).index(name)
+    pointer = builder.load(builder.gep(value, [ir.Constant(ir.IntType(32), index)]))
+    return builder.bitcast(pointer, context.get_value_type(types.CPointer(task.fields[name])))
+
+
+@intrinsic
+def make_task(typingctx, memory, offsets):
+    """Make a task on the stack from a tuple of flat arrays, its fields in their order, each from an offset on."""
+    if len(memory) != len(offsets):
+        return None
+    made = TaskType(memory[5].dtype)
+
+    def codegen(context, builder, sig, args):
+        with builder.goto_entry_block():
+            record = builder.alloca(ir.ArrayType(_BYTES, len(made.fields)))
+        record = builder.bitcast(record, _BYTES.as_pointer())
+        for i, array in enumerate(memory):
+            item = builder.extract_value(args[0], i)
+            place = simd.address(context, builder, array, item, builder.extract_value(args[1], i))
+            builder.store(builder.bitcast(place, _BYTES), builder.gep(record, [ir.Constant(ir.IntType(32), i)]))
+        return record
+
+    return made(memory, offsets), codegen
+
+
+@intrinsic
+def call_op(typingctx, address, task):
+    """Call the op at `address` and return its status."""
+    if not isinstance(task, TaskType):
+        return None
+
+    def codegen(context, builder, sig, args):
+        function = ir.FunctionType(ir.IntType(64), [_BYTES.as_pointer()])
+        return builder.call(builder.inttoptr(args[0], function.as_pointer()), [args[1]])
+
+    return types.int64(types.int64, task), codegen
+
+
+@intrinsic
+def cast_pointer(typingctx, pointer, like):
+    """The same address as a pointer to what `like` points to."""
+    target = types.CPointer(simd.dtype_of(like))
+
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], context.get_value_type(target))
+
+    return target(pointer, like), codegen
+
+
+@intrinsic
+def fetch_add(typingctx, counters, index):
+    """Atomically add one to an int64 counter and return what it was: how workers share out tasks."""
+
+    def codegen(context, builder, sig, args):
+        place = simd.address(context, builder, counters, args[0], args[1])
+        return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(counters, types.intp), codegen

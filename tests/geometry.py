@@ -1,0 +1,90 @@
+"""Convolutions and pools for `cases.py`; sizes are worked out here, not by the code under test."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Geometry(NamedTuple):
+    """Images (n, c, h, w), o kernels of kh x kw (o = 0: pooling; a stride of None is the kernel size)."""
+
+    label: str
+    n: int
+    c: int
+    h: int
+    w: int
+    o: int
+    kh: int
+    kw: int
+    stride: Any = 1
+    padding: Any = 0
+
+    @property
+    def x_shape(self) -> tuple[int, int, int, int]:
+        return self.n, self.c, self.h, self.w
+
+    @property
+    def w_shape(self) -> tuple[int, int, int, int]:
+        return self.o, self.c, self.kh, self.kw
+
+    @property
+    def kernel_size(self) -> tuple[int, int]:
+        return self.kh, self.kw
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"stride": self.stride, "padding": self.padding}
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Top, bottom, left, right."""
+        if isinstance(self.padding, str):
+            sizes = (self.kh - 1, self.kw - 1) if self.padding == "same" else (0, 0)
+            top, left = sizes[0] // 2, sizes[1] // 2
+            return top, sizes[0] - top, left, sizes[1] - left
+        height, width = np.broadcast_to(self.padding, (2,)) if np.ndim(self.padding) < 2 else self.padding
+        (top, bottom), (left, right) = np.broadcast_to(height, (2,)), np.broadcast_to(width, (2,))
+        return int(top), int(bottom), int(left), int(right)
+
+    @property
+    def out(self) -> tuple[int, int]:
+        top, bottom, left, right = self.pads
+        sh, sw = np.broadcast_to(self.stride or self.kernel_size, (2,))
+        high, wide = self.h + top + bottom, self.w + left + right
+        return int((high - self.kh) // sh + 1), int((wide - self.kw) // sw + 1)
+
+    @property
+    def y_shape(self) -> tuple[int, int, int, int]:
+        return self.n, self.o, *self.out
+
+    @property
+    def pool_shape(self) -> tuple[int, int, int, int]:
+        return self.n, self.c, *self.out
+
+    @property
+    def cols_shape(self) -> tuple[int, int]:
+        return self.c * self.kh * self.kw, self.n * self.out[0] * self.out[1]
+
+
+CONVOLUTIONS = [
+    Geometry("one-pixel", 1, 1, 1, 1, 1, 1, 1),
+    Geometry("odd", 3, 3, 7, 5, 6, 3, 3),
+    Geometry("pointwise", 16, 16, 4, 5, 33, 1, 1),
+    Geometry("stride-2", 17, 6, 9, 8, 16, 3, 3, 2, 1),
+    Geometry("same", 3, 33, 6, 7, 6, 5, 3, 1, "same"),
+    Geometry("same-even", 1, 3, 5, 5, 6, 2, 4, 1, "same"),
+    Geometry("asymmetric", 3, 3, 6, 5, 16, 3, 3, 1, ((0, 1), (2, 0))),
+    Geometry("pairs", 16, 1, 8, 9, 6, 3, 5, (2, 1), (1, 2)),
+    Geometry("kernel-over-image", 3, 6, 2, 3, 3, 5, 5, 1, 2),
+    Geometry("gaps", 1, 3, 9, 9, 3, 2, 2, 3),
+    Geometry("row-of-14", 17, 1, 18, 18, 6, 5, 5, 1, "valid"),
+]
+POOLS = [
+    Geometry("one-pixel", 1, 1, 1, 1, 0, 1, 1),
+    Geometry("halves", 17, 6, 8, 14, 0, 2, 2, None),
+    Geometry("odd", 3, 33, 7, 5, 0, 2, 2, None),
+    Geometry("overlap", 16, 3, 7, 9, 0, 3, 3, 2, 1),
+    Geometry("same", 3, 16, 5, 6, 0, 3, 2, 1, "same"),
+    Geometry("asymmetric", 1, 3, 6, 7, 0, 3, 2, (3, 2), ((0, 1), (1, 0))),
+    Geometry("kernel-over-image", 3, 1, 2, 3, 0, 4, 5, 1, (2, 2)),
+]

@@ -1,0 +1,222 @@
+"""Kernels with drawn options against integer NumPy, and a few values worked out by hand."""
+
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import fastnn_kernels as fk
+import fastnn_kernels.reference as ref
+
+both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
+examples = settings(max_examples=25, deadline=None, derandomize=True)
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(-4, 5, shape)
+
+
+@st.composite
+def windows(draw: Any, pool: bool = False) -> dict[str, Any]:
+    """Draw images, a kernel and options that fit."""
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    most = [k // 2 for k in kernel] if pool else [3, 3]
+    high, wide = st.integers(0, most[0]), st.integers(0, most[1])
+    padding = draw(
+        st.one_of(
+            st.integers(0, min(most)),
+            st.tuples(high, wide),
+            st.tuples(st.tuples(high, high), st.tuples(wide, wide)),
+            st.sampled_from(["valid", "same"]),
+        )
+    )
+    stride = 1 if padding == "same" else draw(st.one_of(st.integers(1, 3), pairs))
+    shape = draw(st.tuples(st.integers(0, 19), st.integers(1, 7), st.integers(1, 18), st.integers(1, 18)))
+    try:
+        ref.im2col(np.zeros(shape), kernel, stride=stride, padding=padding)
+    except ValueError:
+        assume(False)
+    return {"shape": shape, "kernel": kernel, "options": {"stride": stride, "padding": padding}}
+
+
+@examples
+@given(windows(), st.integers(1, 18), st.booleans(), st.sampled_from([np.float32, np.float64]))
+def test_convolutions_are_exact(drawn: dict[str, Any], c_out: int, bias: bool, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    options = drawn["options"]
+    x, w = integers(rng, *drawn["shape"]), integers(rng, c_out, drawn["shape"][1], *drawn["kernel"])
+    b = integers(rng, c_out) if bias else None
+    y = fk.conv2d(x.astype(dtype), w.astype(dtype), None if b is None else b.astype(dtype), **options)
+    expected = ref.conv2d(x, w, b, **options)
+    np.testing.assert_array_equal(y, expected)
+    dy = integers(rng, *expected.shape)
+    actual = fk.conv2d_backward(dy.astype(dtype), x.astype(dtype), w.astype(dtype), **options)
+    for a, e in zip(actual, ref.conv2d_backward(dy, x, w, **options), strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_array_equal(a, e)
+
+
+@examples
+@given(windows(), st.sampled_from([np.float32, np.float64]))
+def test_im2col_and_col2im_are_exact(drawn: dict[str, Any], dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    kernel, options = drawn["kernel"], drawn["options"]
+    x = integers(rng, *drawn["shape"])
+    cols = ref.im2col(x, kernel, **options)
+    np.testing.assert_array_equal(fk.im2col(x.astype(dtype), kernel, **options), cols)
+    dcols = integers(rng, *cols.shape)
+    np.testing.assert_array_equal(
+        fk.col2im(dcols.astype(dtype), x.shape, kernel, **options),
+        ref.col2im(dcols, x.shape, kernel, **options),
+    )
+
+
+@examples
+@given(windows(pool=True), st.sampled_from([np.float32, np.float64]))
+def test_pools_are_exact(drawn: dict[str, Any], dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    x = integers(rng, *drawn["shape"])  # few different values: many ties
+    y, argmax = fk.max_pool2d(x.astype(dtype), drawn["kernel"], **drawn["options"])
+    expected, expected_argmax = ref.max_pool2d(x, drawn["kernel"], **drawn["options"])
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(argmax, expected_argmax)
+    assert argmax.dtype == np.int64
+    dy = integers(rng, *expected.shape)
+    np.testing.assert_array_equal(
+        fk.max_pool2d_backward(dy.astype(dtype), argmax, x.shape),
+        ref.max_pool2d_backward(dy, expected_argmax, x.shape),
+    )
+
+
+@examples
+@given(st.integers(0, 40), st.integers(1, 70), st.integers(1, 40), st.sampled_from([np.float32, np.float64]))
+def test_dense_is_exact(n: int, n_in: int, n_out: int, dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    x, w, b = integers(rng, n, n_in), integers(rng, n_in, n_out), integers(rng, n_out)
+    dy = integers(rng, n, n_out)
+    fx, fw, fb, fdy = (a.astype(dtype) for a in (x, w, b, dy))
+    np.testing.assert_array_equal(fk.dense(fx, fw, fb), ref.dense(x, w, b))
+    for a, e in zip(fk.dense_backward(fdy, fx, fw), ref.dense_backward(dy, x, w), strict=True):
+        np.testing.assert_array_equal(a, e)
+
+
+@both
+def test_conv2d_by_hand(kernels: types.ModuleType) -> None:
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    w = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    y = kernels.conv2d(x, w, np.array([10.0]))
+    # 0*1 + 1*2 + 3*3 + 4*4 + 10: the kernel is not flipped.
+    np.testing.assert_array_equal(y, [[[[37, 47], [67, 77]]]])
+    dx, dw, db = kernels.conv2d_backward(np.ones((1, 1, 2, 2)), x, w)
+    np.testing.assert_array_equal(dx, [[[[1, 3, 2], [4, 10, 6], [3, 7, 4]]]])
+    np.testing.assert_array_equal(dw, [[[[8, 12], [20, 24]]]])
+    np.testing.assert_array_equal(db, [4])
+
+
+@both
+def test_same_padding_puts_the_odd_one_at_the_end(kernels: types.ModuleType) -> None:
+    x, w = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
+    np.testing.assert_array_equal(kernels.conv2d(x, w, padding="same"), [[[[4, 2], [2, 1]]]])
+
+
+@both
+def test_im2col_by_hand(kernels: types.ModuleType) -> None:
+    x = np.arange(8.0).reshape(2, 1, 2, 2)
+    np.testing.assert_array_equal(kernels.im2col(x, (1, 2)), [[0, 2, 4, 6], [1, 3, 5, 7]])
+    ones = np.ones((4, 4))
+    # A 2x2 kernel over 3x3 images: the middle pixel is in all four windows.
+    np.testing.assert_array_equal(
+        kernels.col2im(ones, (1, 1, 3, 3), 2), [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]]
+    )
+
+
+@both
+def test_max_pool2d_by_hand(kernels: types.ModuleType) -> None:
+    x = np.array([[[[1.0, 5.0, 5.0], [2.0, 5.0, 0.0], [-1.0, -2.0, -3.0]]]])
+    y, argmax = kernels.max_pool2d(x, 2, stride=1)
+    np.testing.assert_array_equal(y, [[[[5, 5], [5, 5]]]])
+    np.testing.assert_array_equal(argmax, [[[[1, 1], [4, 4]]]])  # the first of equal maxima
+    dx = kernels.max_pool2d_backward(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]), argmax, x.shape)
+    np.testing.assert_array_equal(dx, [[[[0, 3, 0], [0, 7, 0], [0, 0, 0]]]])
+
+
+@both
+def test_max_pool2d_padding_is_never_the_maximum(kernels: types.ModuleType) -> None:
+    x = np.array([[[[-3.0, -1.0], [-4.0, -2.0]]]])
+    y, argmax = kernels.max_pool2d(x, 2, padding=1)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(argmax, [[[[0, 1], [2, 3]]]])
+
+
+@both
+def test_max_pool2d_of_minus_infinity_points_into_the_window(kernels: types.ModuleType) -> None:
+    y, argmax = kernels.max_pool2d(np.full((1, 1, 4, 4), -np.inf), 2)
+    np.testing.assert_array_equal(y, np.full((1, 1, 2, 2), -np.inf))
+    np.testing.assert_array_equal(argmax, [[[[0, 2], [8, 10]]]])
+
+
+@both
+def test_dense_by_hand(kernels: types.ModuleType) -> None:
+    x, w = np.array([[1.0, 2.0]]), np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    np.testing.assert_array_equal(kernels.dense(x, w, np.array([1.0, 0.0, -1.0])), [[10, 12, 14]])
+    dx, dw, db = kernels.dense_backward(np.array([[1.0, 0.0, 2.0]]), x, w)
+    np.testing.assert_array_equal(dx, [[7, 16]])
+    np.testing.assert_array_equal(dw, [[1, 0, 2], [2, 0, 4]])
+    np.testing.assert_array_equal(db, [1, 0, 2])
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activations_at_their_edges(kernels: types.ModuleType, dtype: type) -> None:
+    x = np.array([[-np.inf, -1000.0, 0.0, 1000.0, np.inf]], dtype)
+    np.testing.assert_array_equal(kernels.relu(x), [[0, 0, 0, 1000, np.inf]])
+    np.testing.assert_array_equal(kernels.sigmoid(x), [[0, 0, 0.5, 1, 1]])
+    np.testing.assert_array_equal(kernels.tanh(x), [[-1, -1, 0, 1, 1]])
+    leaky = kernels.leaky_relu(x, negative_slope=0.5)
+    np.testing.assert_array_equal(leaky, [[-np.inf, -500, 0, 1000, np.inf]])
+    np.testing.assert_array_equal(kernels.softmax(x[:, :4]), [[0, 0, 0, 1]])
+    one = np.ones((1, 1), dtype)
+    np.testing.assert_array_equal(kernels.relu_backward(one, 0 * one), [[0]])
+    np.testing.assert_array_equal(kernels.leaky_relu_backward(one, 0 * one, negative_slope=0.5), [[0.5]])
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_losses_by_hand(kernels: types.ModuleType, dtype: type) -> None:
+    prediction, target = np.array([[1.0, 3.0], [0.0, 0.0]], dtype), np.array([[0.0, 1.0], [2.0, 0.0]], dtype)
+    expected = {"none": ([2.5, 2.0], 1), "sum": (4.5, 1), "mean": (2.25, 2)}
+    for reduction, (loss, divisor) in expected.items():
+        actual, d_prediction = kernels.sum_squared_error(prediction, target, reduction=reduction)
+        assert actual.dtype == d_prediction.dtype == dtype
+        np.testing.assert_array_equal(actual, loss)
+        np.testing.assert_array_equal(d_prediction, (prediction - target) / divisor)
+    loss, d_prediction = kernels.softmax_cross_entropy(np.zeros((2, 4), dtype), np.array([0, 3]))
+    assert isinstance(loss, dtype)
+    np.testing.assert_allclose(loss, np.log(4), rtol=1e-6)
+    expected_d = (0.25 - np.eye(4)[[0, 3]]) / 2
+    np.testing.assert_allclose(d_prediction, expected_d, rtol=1e-6)
+    loss, _ = kernels.softmax_cross_entropy(np.array([[1000.0, -1000.0]], dtype), np.array([1]))
+    assert loss == 2000
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_optimizers_by_hand(kernels: types.ModuleType, dtype: type) -> None:
+    """Powers of two, so that every step is exact."""
+    params, grads, velocity = (np.array(a, dtype) for a in ([1.0, -2.0], [2.0, 4.0], [0.0, 8.0]))
+    kernels.sgd_update(params, grads, lr=0.25, weight_decay=0.5)
+    np.testing.assert_array_equal(params, [0.375, -2.75])
+    params[:] = [1.0, -2.0]
+    kernels.momentum_update(params, grads, velocity, lr=0.25, momentum=0.5, weight_decay=0.5)
+    np.testing.assert_array_equal(velocity, [2.5, 7])
+    np.testing.assert_array_equal(params, [0.375, -3.75])
+    m, v = np.zeros(2, dtype), np.zeros(2, dtype)
+    params[:] = [1.0, -2.0]
+    kernels.adam_update(params, grads, m, v, step=1, lr=0.5, beta1=0.5, beta2=0.75, eps=0.0)
+    np.testing.assert_array_equal(m, [1, 2])
+    np.testing.assert_array_equal(v, [1, 4])
+    np.testing.assert_allclose(params, [0.5, -2.5], rtol=1e-6)  # the first step is lr * sign(g)

@@ -1,0 +1,32 @@
+"""The README does what it says: its Python examples run, and its commands are the ones that are checked."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_there_are_examples_of_both_packages():
+    assert any("import fastnn as fn" in block for block in BLOCKS)
+    assert any("import fastnn_kernels as fk" in block for block in BLOCKS)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_python_example_runs(number):
+    exec(compile(BLOCKS[number], f"README.md, example {number + 1}", "exec"), {"__name__": "example"})
+
+
+def test_the_readme_starts_with_the_two_commands():
+    first = re.search(r"^```bash\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    commands = [line.partition("#")[0].strip() for line in first[1].splitlines()]
+    assert commands == ["pip install . && fastnn train", 'pip install -e ".[dev]" && pytest']
+
+
+def test_local_links_lead_to_files():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).is_file()] == []
