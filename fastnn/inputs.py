@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,12 @@ Batch = tuple[Array, Array]
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Check a model's dtype."""
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = None
-    if checked not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"Sequential: dtype is {dtype!r}, float32 or float64 is needed")
-    return checked
+    if dtype is not None:  # which NumPy takes for float64
+        with suppress(TypeError):
+            checked = np.dtype(dtype)
+            if checked in (np.float32, np.float64) and checked.isnative:
+                return checked
+    raise TypeError(f"Sequential: dtype is {dtype!r}, float32 or float64 is needed")
 
 
 def as_numbers(function: str, name: str, value: Any) -> Array:

@@ -83,4 +83,12 @@ def initialize(lowered: Lowered, memory: Memory, seed: int) -> None:
     """
     for name, view in memory.views(lowered.tape, memory.params).items():
         stream = np.random.SeedSequence(seed, spawn_key=tuple(name.encode()))
-        view[...] = lowered.weights[name].init(np.random.default_rng(stream))
+        weight = lowered.weights[name]
+        values = np.asarray(
+            weight.initializer(np.random.default_rng(stream), weight.shape, weight.fan_in, weight.fan_out)
+        )
+        if values.shape != weight.shape:
+            raise ValueError(
+                f"Sequential: the initializer of {name} gave shape {values.shape}, {weight.shape} is needed"
+            )
+        view[...] = values

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nets import small_model
+from model_helpers import small_model
 
 import fastnn as fn
 from fastnn.initializers import Constant, VarianceScaling, get
@@ -38,7 +38,7 @@ def test_constants():
 
 
 def test_wrong_names_and_numbers():
-    with pytest.raises(ValueError, match="w_init is 'he'.*'he_normal'"):
+    with pytest.raises(ValueError, match=r"w_init is 'he'.*'he_normal'"):
         get("Dense: w_init", "he")
     with pytest.raises(ValueError, match="VarianceScaling: fan is 'out'"):
         VarianceScaling(fan="out")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nets import both_backends, small_data, small_model
+from model_helpers import both_backends, small_data, small_model
 
 import fastnn as fn
 import fastnn_kernels.reference as ref
@@ -123,7 +123,11 @@ def test_leaky_relu_slope(backend):
         (lambda: fn.Conv2D(4, 3, padding="full"), ValueError, "Conv2D: padding is 'full'"),
         (lambda: fn.Conv2D(4, 3, padding="same", stride=2), ValueError, "stride 1"),
         (lambda: fn.Conv2D(4, 3, activation="swish"), ValueError, "Conv2D: activation is 'swish'.*'relu'"),
-        (lambda: fn.Conv2D(4, 3, w_init="xavier"), ValueError, "Conv2D: w_init is 'xavier'.*'glorot_uniform'"),
+        (
+            lambda: fn.Conv2D(4, 3, w_init="xavier"),
+            ValueError,
+            "Conv2D: w_init is 'xavier'.*'glorot_uniform'",
+        ),
         (lambda: fn.Dense(4, b_init="none"), ValueError, "Dense: b_init"),
         (lambda: fn.Dense(True), TypeError, "Dense: units is True"),
         (lambda: fn.MaxPool2D(2, padding=2), ValueError, "MaxPool2D: padding is \\(2, 2\\).*half"),

@@ -56,7 +56,15 @@ def test_the_gradient_of_the_input_can_be_asked_for():
         ([0, 1], ["dense.backward_weight"]),
         ([0, 1, 2], []),
         # ... and it goes through one that has.
-        ([1], ["dense.backward_input", "dense.backward_input", "dense.backward_weight", "dense.backward_weight"]),
+        (
+            [1],
+            [
+                "dense.backward_input",
+                "dense.backward_input",
+                "dense.backward_weight",
+                "dense.backward_weight",
+            ],
+        ),
     ],
 )
 def test_frozen_layers(frozen, expected):

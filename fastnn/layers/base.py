@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from fastnn_kernels.tape import Parameter, Tape, Value
 
-from ..initializers import Array, Initializer
+from ..initializers import Initializer
 
 Shape = tuple[int, ...]
 
@@ -24,13 +22,6 @@ class Weight:
     fan_in: int
     fan_out: int
     decay: bool = True
-
-    def init(self, rng: np.random.Generator) -> Array:
-        """Draw the first values."""
-        values = np.asarray(self.initializer(rng, self.shape, self.fan_in, self.fan_out))
-        if values.shape != self.shape:
-            raise ValueError(f"the initializer returned shape {values.shape}, {self.shape} is needed")
-        return values
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba.np.ufunc import parallel as _numba_parallel
+
+from ._jit import THREAD_LIMIT
 
 
 def _preload_tbb() -> None:
@@ -35,8 +38,7 @@ def _quota() -> int | None:
 
 
 def _default() -> int:
-    available = int(numba.config.NUMBA_NUM_THREADS)
-    return max(1, min(available, _quota() or available))
+    return max(1, min(THREAD_LIMIT, _quota() or THREAD_LIMIT))
 
 
 _preload_tbb()
@@ -63,14 +65,13 @@ def set_num_threads(n: int) -> None:
     TypeError
         If `n` is not an integer.
     ValueError
-        If `n` is below 1, or above the threads that Numba was started with (NUMBA_NUM_THREADS).
+        If `n` is below 1, or above the threads that Numba was started with.
     """
     global _count
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: n must be an int, not {type(n).__name__}")
-    limit = int(numba.config.NUMBA_NUM_THREADS)
-    if not 1 <= n <= limit:
-        raise ValueError(f"set_num_threads: n is {n}; it must be from 1 to {limit}, the threads of this process")
+    if not 1 <= n <= THREAD_LIMIT:
+        raise ValueError(f"set_num_threads: n is {n}; it must be from 1 to {THREAD_LIMIT}, the threads of this process")
     _count = n
 
 
@@ -105,3 +106,25 @@ def parallel_region() -> Iterator[None]:
             yield
     else:
         yield
+
+
+# Multiply-adds below which a second thread costs more than it saves: a parallel loop takes some 2 us to start, but
+# 80-125 us on the workqueue layer.
+_PARALLEL_FROM = {"workqueue": 50_000_000}
+_PARALLEL_FROM_ELSE = 500_000
+
+
+def workers_for(tasks: int, work: int) -> int:
+    """Threads for so many tasks of so many multiply-adds in all: one where they are too short to share."""
+    count = min(workers(), tasks)
+    if count > 1 and work < _PARALLEL_FROM.get(threading_layer(), _PARALLEL_FROM_ELSE):
+        return 1
+    return max(1, count)
+
+
+def launch(compiled: tuple[Any, Any], count: int, *args: Any) -> Any:
+    """Call a pair of entries with `count` workers first: the serial one for one worker, else the parallel one."""
+    if count == 1:
+        return compiled[0](1, *args)
+    with parallel_region():
+        return compiled[1](count, *args)

@@ -1,9 +1,9 @@
 """Products of the dense layer on lane blocks: forward, input gradient, weight gradient."""
 
-from ._jit import inline, kernel
+from ._jit import kernel
 from .conv_block import product
 from .reduction import tree_push, tree_total
-from .simd import lanes, vstore
+from .simd import lanes, vload, vstore
 from .tile import (
     tile_cols,
     tile_column,
@@ -70,42 +70,39 @@ def transpose_block(x, xo, features, y, yo, stride):
                 y[yo + lane * stride + k] = x[xo + k * L + lane]
 
 
-@inline
-def _store_rows(t, scratch, so, out, oo, row_stride, count):
-    """Store the first `count` elements of each row of the tile."""
-    L = lanes(out)
-    rows = tile_rows(t)
-    cols = tile_cols(t)
-    if count >= cols * L:
-        tile_store(t, out, oo, row_stride, L)
-    else:
-        tile_store(t, scratch, so, cols * L, L)
-        for r in range(rows):
-            for k in range(count):
-                out[oo + r * row_stride + k] = scratch[so + r * cols * L + k]
-
-
 @kernel
 def dense_backward_weight_tile(form, a, ao, a_block, a_tile, first, last, dyt, do, dyt_block, dyt_row, n_out,
-                               scratch, so, out, oo, blocks):
+                               m, top, stack, out, oo, blocks):
     """Rows `first` to `last` of ``out[i, o] = sum over samples of a[i] * dy[o]``, by the tree over the blocks.
 
     `a` is (features, lanes) by block, `dyt` the transposed output gradient (lanes, dyt_row) by block; `form` has
-    the sizes of a tile of (rows, vectors of outputs).
+    the sizes of a tile of (rows, vectors of outputs). `top` and `stack` are scratch in `m`.
     """
     L = lanes(a)
     t = tile_like(form)
     ib = tile_rows(t)
     vb = tile_cols(t)
+    width = vb * L
     vectors = dyt_row // L
     for p in range(-(-(last - first) // ib)):
         i = min(first + p * ib, last - ib)
         for q in range(-(-vectors // vb)):
-            v = min(q * vb, vectors - vb)
+            v = min(q * vb, vectors - vb) * L
             for b in range(blocks):
                 tile_zero(t)
-                product(t, dyt, do + b * dyt_block + v * L, L, 0, 0, dyt_row,
+                product(t, dyt, do + b * dyt_block + v, L, 0, 0, dyt_row,
                         a, ao + b * a_block + i * a_tile, a_tile, 0, 0, 1, 1, 1, L)
-                tree_push(t, b, scratch, so)
-            tree_total(t, blocks, scratch, so)
-            _store_rows(t, scratch, so, out, oo + i * n_out + v * L, n_out, n_out - v * L)
+                tile_store(t, m, top, width, L)
+                tree_push(m, top, b, stack, ib * width)
+            tree_total(m, top, blocks, stack, ib * width)
+            for r in range(ib):
+                source = top + r * width
+                to = oo + (i + r) * n_out + v
+                count = min(width, n_out - v)
+                k = 0
+                while k + L <= count:
+                    vstore(out, to + k, vload(m, source + k))
+                    k += L
+                while k < count:
+                    out[to + k] = m[source + k]
+                    k += 1

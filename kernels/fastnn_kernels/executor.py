@@ -27,18 +27,20 @@ from .run_steps import (
     WORK,
     WORK_STRIDE,
     WORKER_INTS,
-    run_parallel,
-    run_serial,
+    run_steps,
 )
 from .stage import Machine, Space
 from .tape import Tape
 from .task import TaskType
 from .update import Update
 
-# Multiply-adds of a step below which a second thread costs more than it saves (a phase costs some 2 us to start;
-# 80-125 us on the workqueue layer).
-_PARALLEL_FROM = {"workqueue": 50_000_000}
-_PARALLEL_FROM_ELSE = 500_000
+
+class StepError(RuntimeError):
+    """An op refused: `steps` steps of the call were done before, and the failing one changed no parameter."""
+
+    def __init__(self, steps: int, status: int) -> None:
+        super().__init__(f"step {steps} of this call stopped with status {status}; parameters are as before that step")
+        self.steps = steps
 
 
 class Executor:
@@ -108,38 +110,25 @@ class Executor:
     def _run(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
         program, addresses, _ = self._compiled(kind)
         batch = min(batch_size, len(order))
-        workers = self._workers(batch)
-        sizes = self._sizes(program, -(-batch // self.lanes), workers)
+        blocks = -(-batch // self.lanes)
+        workers = _threads.workers_for(blocks, self._work * batch)
+        sizes = self._sizes(program, blocks, workers)
         sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
         sizes[IS_SOFT] = y.dtype == self.dtype
         steps = len(hyper)
         out = np.zeros(2 * steps)
         status = np.zeros(workers, np.int64)
         memory = self.memory
-        arguments = (
-            workers, steps, status, np.zeros(8, np.int64), np.zeros(workers * WORKER_INTS, np.int64),
+        done = _threads.launch(
+            run_steps, workers, steps, status, np.zeros(8, np.int64), np.zeros(workers * WORKER_INTS, np.int64),
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
             writeable_alias(x).reshape(-1), as_bytes(y), np.ascontiguousarray(order, np.int64), out,
         )  # fmt: skip
-        if workers > 1:
-            with _threads.parallel_region():
-                done = run_parallel(*arguments)
-        else:
-            done = run_serial(*arguments)
         if done < steps:
-            raise RuntimeError(f"step {done} of this call stopped with status {status.max()}; parameters are those before it")
+            raise StepError(int(done), int(status[status.nonzero()][0]))
         return out.reshape(steps, 2)
-
-    def _workers(self, batch: int) -> int:
-        """Threads for steps of this size: one where the step is too short to share."""
-        workers = min(_threads.workers(), -(-batch // self.lanes))
-        if workers > 1:
-            least = _PARALLEL_FROM.get(_threads.threading_layer(), _PARALLEL_FROM_ELSE)
-            if self._work * batch < least:
-                return 1
-        return workers
 
     def _sizes(self, program: Program, blocks: int, workers: int) -> Array:
         """Lay the spaces out in the arena, growing it where it is too small."""

@@ -6,6 +6,14 @@ from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpos
 
 
 @kernel
+def lane_samples(samples, first, n):
+    """Number the samples of a block that starts at `first` of `n`; spare lanes repeat sample 0. Return valid lanes."""
+    for lane in range(samples.size):
+        samples[lane] = first + lane if first + lane < n else 0
+    return min(samples.size, n - first)
+
+
+@kernel
 def gather_block(x, size, samples, first, y, yo):
     """Load the features of `lanes` samples, ``x[samples[first + lane] * size + feature]``, into ``y[feature, lane]``."""
     L = lanes(y)

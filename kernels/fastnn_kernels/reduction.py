@@ -4,9 +4,8 @@ Sums in the order of the index would change with the way blocks are shared out; 
 hold aligned halves add up to the same bits.
 """
 
-from ._jit import inline, kernel
+from ._jit import kernel
 from .simd import lanes, vload, vstore
-from .tile import tile_add, tile_cols, tile_load, tile_rows, tile_store
 
 
 @kernel
@@ -31,32 +30,35 @@ def tree_sum(m, offset, stride, count, size):
         step *= 2
 
 
-@inline
-def tree_push(t, index, stack, so):
-    """Take the tile of block `index` into the tree as far as it is complete, and keep the sum on the stack.
+@kernel
+def tree_push(m, top, index, stack, size):
+    """Take what lies at `top`, the sum of block `index`, into the tree as far as it is complete.
 
-    The stack holds at level l the sum of 2**l blocks: the bits of `index` say which levels are occupied.
+    The stack holds at level l the sum of 2**l blocks: the bits of `index` say which levels are occupied. `size` is
+    a multiple of the lanes.
     """
-    L = lanes(stack)
-    size = tile_rows(t) * tile_cols(t) * L
+    L = lanes(m)
     level = 0
     while (index >> level) & 1:
-        tile_add(t, stack, so + level * size, tile_cols(t) * L, L)
+        for i in range(0, size, L):
+            vstore(m, top + i, vload(m, stack + level * size + i) + vload(m, top + i))
         level += 1
-    tile_store(t, stack, so + level * size, tile_cols(t) * L, L)
+    for i in range(0, size, L):
+        vstore(m, stack + level * size + i, vload(m, top + i))
 
 
-@inline
-def tree_total(t, count, stack, so):
-    """Set the tile to the sum of all `count` blocks pushed; at least one."""
-    L = lanes(stack)
-    size = tile_rows(t) * tile_cols(t) * L
+@kernel
+def tree_total(m, top, count, stack, size):
+    """Set what lies at `top` to the sum of all `count` blocks pushed; at least one."""
+    L = lanes(m)
     level = 0
     while (count >> level) & 1 == 0:
         level += 1
-    tile_load(t, stack, so + level * size, tile_cols(t) * L, L)
+    for i in range(0, size, L):
+        vstore(m, top + i, vload(m, stack + level * size + i))
     level += 1
     while count >> level:
         if (count >> level) & 1:
-            tile_add(t, stack, so + level * size, tile_cols(t) * L, L)
+            for i in range(0, size, L):
+                vstore(m, top + i, vload(m, stack + level * size + i) + vload(m, top + i))
         level += 1

@@ -5,6 +5,7 @@ The rows themselves are in `ops.py`; user code adds its own through `register`.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,11 @@ class Op:
 _OPS: dict[str, Op] = {}
 
 
+def _load() -> None:
+    """Import the rows at first use: they import this module, and kernels alone do not need them."""
+    importlib.import_module(f"{__package__}.ops")
+
+
 def register(op: Op) -> Op:
     """Add `op`; its name must be new."""
     if op.name in _OPS:
@@ -80,6 +86,7 @@ def register(op: Op) -> Op:
 
 def get(name: str) -> Op:
     """Return the op called `name`."""
+    _load()
     try:
         return _OPS[name]
     except KeyError:
@@ -88,4 +95,5 @@ def get(name: str) -> Op:
 
 def names() -> tuple[str, ...]:
     """Names of all registered ops."""
+    _load()
     return tuple(_OPS)

@@ -1,11 +1,11 @@
 """The compiled loop of the executor: steps, phases, tasks, rows.
 
-Both entries below are one function, with the phase's loop over workers parallel or not. Tasks are handed out one
+The loop over the workers of a phase is the one parallel loop. Tasks are handed out one
 by one by an atomic counter, so that a worker that is held up delays nobody; what a task computes depends on the
 task alone, so the results do not depend on who ran it.
 """
 
-from ._jit import entry, kernel, parallel_entry, prange
+from ._jit import entries, kernel, prange
 from .program import OPERANDS, OPTIONS, SCALARS
 from .stage import GROUP_SIZE, Axis
 from .task import (
@@ -149,5 +149,4 @@ def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, task
     return steps
 
 
-run_serial = entry(_run)
-run_parallel = parallel_entry(_run)
+run_steps = entries(_run)

@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import ops, registry
 from .stage import NO_HALO, Axis, Halo, Machine, Stage
 from .tape import Row, Tape, Value
-
-assert ops  # the registry's rows
-
 
 @dataclass(frozen=True)
 class Item:

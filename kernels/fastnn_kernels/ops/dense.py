@@ -3,14 +3,14 @@
 import functools
 
 from .. import choose
+from ..conv_block import channel_sums_block
 from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
 from ..reference import twins
 from ..registry import Kernel, Op
-from ..simd import lanes, vstore
+from ..simd import lanes
 from ..stage import GROUP_SIZE, Axis, Call, Space, Stage
 from ..task import BLOCKS, INDEX, STORE_STRIDE
 from ..tile import tile
-from ..vmath import vset
 
 # Weights beyond this many bytes are read once for a group of lane blocks instead of once for each.
 _GROUP_BYTES = 400_000
@@ -37,14 +37,14 @@ def _sizes(row):
 def make_product(ob, xb):
     """Forward op or input gradient with a tile of `ob` outputs by `xb` lane blocks.
 
-    The bias, where there is one, stands before the output among the operands.
+    Options: strides of the weights, terms, outputs, whether there is a bias, number of the output operand.
     """
 
     def dense_product(t):
         m, at, o = t.arena, t.at, t.options
         stride = t.info[STORE_STRIDE]
         dense_block(tile(m, ob, xb), m, at[0], stride, t.params, at[1], o[0], o[1], t.params, at[2],
-                    m, at[2 + o[4]], stride, o[2], o[3], t.info[BLOCKS], o[4] != 0)
+                    m, at[o[5]], stride, o[2], o[3], t.info[BLOCKS], o[4] != 0)
         return 0
 
     return dense_product
@@ -64,12 +64,12 @@ def _product_tile(row, machine, outputs, terms):
 
 def _forward(row, places, machine):
     n_in, n_out = _sizes(row)
-    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), (1, n_out, n_in, n_out, int("b" in row.params)))
+    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), (1, n_out, n_in, n_out, int("b" in row.params), 3))
 
 
 def _backward_input(row, places, machine):
     n_in, n_out = _sizes(row)
-    return Call(make_product(*_product_tile(row, machine, n_in, n_out)), (n_out, 1, n_out, n_in, 0))
+    return Call(make_product(*_product_tile(row, machine, n_in, n_out)), (n_out, 1, n_out, n_in, 0, 2))
 
 
 def _axis(row, machine):
@@ -84,13 +84,16 @@ def _padded(row, machine):
 
 
 def dense_transpose(t):
-    """Transpose one block of dy."""
-    transpose_block(t.arena, t.at[0], t.options[0], t.arena, t.at[1], t.options[1])
+    """Transpose one block of dy, and sum it over the lanes: this block's gradient of the bias."""
+    m, at, o = t.arena, t.at, t.options
+    transpose_block(m, at[0], o[0], m, at[1], o[1])
+    if o[2] != 0:
+        channel_sums_block(m, at[0], lanes(m), 0, o[0], 1, 1, m, at[2])
     return 0
 
 
 def _transpose(row, places, machine):
-    return Call(dense_transpose, (_sizes(row)[1], _padded(row, machine)))
+    return Call(dense_transpose, (_sizes(row)[1], _padded(row, machine), int("db" in row.grads)))
 
 
 def _transpose_temps(row, machine):
@@ -98,8 +101,11 @@ def _transpose_temps(row, machine):
 
 
 def _weight_tile(row, machine):
+    # Few shapes, so that the layers of a model share one compiled kernel.
     n_in, _ = _sizes(row)
-    return choose.product_tile(n_in, _padded(row, machine) // machine.lanes, machine.lanes, machine.tile_limit)
+    vectors = min(2, _padded(row, machine) // machine.lanes)
+    rows = machine.tile_limit // 3 if vectors == 2 else machine.tile_limit // 2
+    return max(r for r in (1, 2, 4, 8, 12) if r <= min(rows, n_in)), vectors
 
 
 @functools.cache
@@ -113,13 +119,7 @@ def make_backward_weight(ib, vb):
         first = index * rows
         last = n_in if index == o[4] - 1 else first + rows
         dense_backward_weight_tile(tile(m, ib, vb), m, at[0], stride, lanes(m), first, last, m, at[1], stride, padded,
-                                   n_out, m, at[2], t.grads, at[3], blocks)
-        if index == 0 and o[5] != 0:
-            # The gradient of the bias: the same sum with ones in place of x.
-            ones = at[2]
-            vstore(m, ones, vset(m, 1.0))
-            dense_backward_weight_tile(tile(m, 1, vb), m, ones, 0, 0, 0, 1, m, at[1], stride, padded,
-                                       n_out, m, ones + lanes(m), t.grads, at[4], blocks)
+                                   n_out, m, at[2], at[2] + ib * vb * lanes(m), t.grads, at[3], blocks)
         return 0
 
     return dense_backward_weight
@@ -130,13 +130,12 @@ def _backward_weight(row, places, machine):
     ib, vb = _weight_tile(row, machine)
     rows = -(-min(_TASK_ROWS, n_in) // ib) * ib
     tasks = max(1, n_in // rows)
-    options = (n_in, n_out, _padded(row, machine), rows, tasks, int("db" in row.grads))
-    return Call(make_backward_weight(ib, vb), options, tasks=tasks)
+    return Call(make_backward_weight(ib, vb), (n_in, n_out, _padded(row, machine), rows, tasks), tasks=tasks)
 
 
 def _backward_weight_temps(row, machine):
     ib, vb = _weight_tile(row, machine)
-    return {"stack": (Space.WORK, (_TREE_LEVELS * ib * vb + 1) * machine.lanes)}
+    return {"stack": (Space.WORK, (_TREE_LEVELS + 1) * ib * vb * machine.lanes)}
 
 
 DENSE = Op(
@@ -146,8 +145,8 @@ DENSE = Op(
            (Stage(_axis, ("x", "w", "b"), ("y",), _forward, plain=True),)),
     (
         Kernel("backward_weight", ("dy", "x"), ("dw", "db"), twins.dense_backward_weight, (
-            Stage(Axis.BLOCK, ("dy",), ("dyt",), _transpose, temps=_transpose_temps, plain=True),
-            Stage(Axis.TILE, ("x", "dyt", "stack"), ("dw", "db"), _backward_weight, temps=_backward_weight_temps, plain=True),
+            Stage(Axis.BLOCK, ("dy",), ("dyt", "db"), _transpose, temps=_transpose_temps, plain=True),
+            Stage(Axis.TILE, ("x", "dyt", "stack"), ("dw",), _backward_weight, temps=_backward_weight_temps, plain=True),
         )),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.dense_backward_input,
                (Stage(_axis, ("dy", "w"), ("dx",), _backward_input, plain=True),)),

@@ -3,6 +3,7 @@
 from math import prod
 
 from ..loss_block import (
+    lane_sums,
     softmax_backward_block,
     softmax_block,
     softmax_cross_entropy_block,
@@ -56,7 +57,8 @@ def softmax_cross_entropy_op(t):
     m, at, info = t.arena, t.at, t.info
     softmax_cross_entropy_block(
         m, at[0], t.options[0], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES,
-        info[VALID], 1.0 / info[BATCH], m, at[1], m, at[2], m, at[3])
+        info[VALID], 1.0 / info[BATCH], m, at[1], m, at[2])
+    lane_sums(m, at[2], info[VALID], m, at[3])
     return 0
 
 
@@ -64,7 +66,8 @@ def sum_squared_error_op(t):
     """Loss and gradient of one block."""
     m, at, info = t.arena, t.at, t.info
     sum_squared_error_block(m, at[0], t.options[0], cast_pointer(t.y, m), info, SAMPLES, info[VALID],
-                            1.0 / info[BATCH], m, at[1], m, at[3])
+                            1.0 / info[BATCH], m, at[1], m, at[2])
+    lane_sums(m, at[2], info[VALID], m, at[3])
     return 0
 
 
@@ -79,7 +82,7 @@ def loss_total(t):
 
 def _temps(row, machine):
     # The sums live in storage of their block until all are there.
-    return {"work": (Space.WORK, 4 * machine.lanes), "sums": (Space.STORE, machine.lanes)}
+    return {"work": (Space.WORK, 5 * machine.lanes), "sums": (Space.STORE, machine.lanes)}
 
 
 def _loss(name, op, twin):

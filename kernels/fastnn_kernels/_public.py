@@ -1,0 +1,103 @@
+"""How a public kernel is made usable inside `@njit` code, and how options are read there.
+
+`inside(function)` binds the public Python function, for compiled callers, to an implementation that runs the
+serial entry: a parallel one inside somebody's prange or second thread aborts the process on the workqueue layer.
+Options are keyword-only in Python; in compiled code Numba binds them by position as well.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+PUBLIC: dict[str, Callable[..., Any]] = {}
+
+
+def inside(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Bind a public kernel to the implementation that compiled callers use."""
+
+    def bind(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        overload(function, strict=False)(implementation)
+        return implementation
+
+    PUBLIC[function.__name__] = function
+    return bind
+
+
+def _missing(kind: Any) -> bool:
+    return kind is None or isinstance(kind, (types.NoneType, types.Omitted))
+
+
+def read_pair(value):
+    """Return (h, w) of an int or a pair, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(read_pair)
+def _read_pair(value):
+    if isinstance(value, (types.Integer, int)) or (isinstance(value, types.Omitted) and isinstance(value.value, int)):
+        return lambda value: (value, value)
+    if isinstance(value, types.UniTuple) and value.count == 2 and isinstance(value.dtype, types.Integer):
+        return lambda value: value
+    return None
+
+
+def read_pads(padding, kh, kw):
+    """Return (top, bottom, left, right) of any form of padding, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(read_pads)
+def _read_pads(padding, kh, kw):
+    if isinstance(padding, types.Omitted):
+        padding = types.literal(padding.value)
+    if isinstance(padding, types.Integer):
+        return lambda padding, kh, kw: (padding, padding, padding, padding)
+    if isinstance(padding, types.UnicodeType | types.StringLiteral):
+
+        def named(padding, kh, kw):
+            if padding == "valid":
+                return (0, 0, 0, 0)
+            if padding != "same":
+                raise ValueError("padding: a string must be 'valid' or 'same'")
+            return ((kh - 1) // 2, kh // 2, (kw - 1) // 2, kw // 2)
+
+        return named
+    if isinstance(padding, types.BaseTuple) and len(padding) == 2:
+        if all(isinstance(p, types.Integer) for p in padding):
+            return lambda padding, kh, kw: (padding[0], padding[0], padding[1], padding[1])
+        if all(isinstance(p, types.BaseTuple) and len(p) == 2 for p in padding):
+            return lambda padding, kh, kw: (padding[0][0], padding[0][1], padding[1][0], padding[1][1])
+    return None
+
+
+def flat(array):
+    """Return the elements of an array, flat and C-contiguous: a view where that is possible, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(flat)
+def _flat(array):
+    return lambda array: np.ascontiguousarray(array).reshape(-1)
+
+
+def output(out, shape, like):
+    """Return `out`, checked for its shape, or a new array, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(output)
+def _output(out, shape, like):
+    if _missing(out):
+        return lambda out, shape, like: np.empty(shape, like.dtype)
+    if not isinstance(out, types.Array) or out.layout != "C" or not out.mutable or out.dtype != like.dtype:
+        return None
+
+    def given(out, shape, like):
+        if out.shape != shape:
+            raise ValueError("out: its shape is not that of the result")
+        return out
+
+    return given

@@ -1,0 +1,165 @@
+"""im2col and col2im: windows of images as the columns of a matrix."""
+
+from . import _checks as check
+from . import _threads
+from . import _options as options
+from ._arrays import Array, writeable_alias
+from ._jit import entries, prange
+from ._options import Padding, Size
+from ._public import flat, inside, output, read_pads, read_pair
+
+
+def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, top, left):
+    """One row of `cols` a task: one element of the kernel, in all windows."""
+    for row in prange(channels * kh * kw):
+        c = row // (kh * kw)
+        i = row // kw % kh
+        j = row % kw
+        # Output columns whose pixel is inside the image.
+        first = min(ow, max(0, -((j - left) // sw)))
+        last = max(first, min(ow, (width - 1 - j + left) // sw + 1))
+        for s in range(n):
+            for p in range(oh):
+                to = row * n * oh * ow + (s * oh + p) * ow
+                h = p * sh + i - top
+                if h < 0 or h >= height:
+                    for q in range(ow):
+                        cols[to + q] = 0
+                else:
+                    source = ((s * channels + c) * height + h) * width + j - left
+                    for q in range(first):
+                        cols[to + q] = 0
+                    for q in range(first, last):
+                        cols[to + q] = x[source + q * sw]
+                    for q in range(last, ow):
+                        cols[to + q] = 0
+
+
+def _col2im_entry(workers, cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, top, left):
+    """One plane of `x` a task, so that every pixel has one owner, who adds in the order of the kernel."""
+    for plane in prange(n * channels):
+        s = plane // channels
+        c = plane % channels
+        for k in range(height * width):
+            x[plane * height * width + k] = 0
+        for i in range(kh):
+            for j in range(kw):
+                first = min(ow, max(0, -((j - left) // sw)))
+                last = max(first, min(ow, (width - 1 - j + left) // sw + 1))
+                for p in range(oh):
+                    h = p * sh + i - top
+                    if 0 <= h < height:
+                        source = ((c * kh + i) * kw + j) * n * oh * ow + (s * oh + p) * ow
+                        to = (plane * height + h) * width + j - left
+                        for q in range(first, last):
+                            x[to + q * sw] += cols[source + q]
+
+
+_im2col, _col2im = entries(_im2col_entry), entries(_col2im_entry)
+
+
+def im2col(
+    x: Array, kernel_size: Size, *, stride: Size = 1, padding: Padding = 0, out: Array | None = None
+) -> Array:
+    """Write each window of the images as a column.
+
+    Parameters
+    ----------
+    x : (N, C, H, W) float32 or float64
+    kernel_size, stride : int or (h, w)
+    padding : int, (h, w), ((top, bottom), (left, right)), "valid" or "same"
+        Zeros around the images.
+    out : (C * KH * KW, N * OH * OW), dtype of x, optional
+
+    Returns
+    -------
+    (C * KH * KW, N * OH * OW), dtype of x
+        Row (c, i, j), column (n, oh, ow).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, or the kernel is larger than the padded image.
+    """
+    images = check.float_array("im2col", "x", x, 4)
+    windows = check.image_windows("im2col", images.shape, kernel_size, stride, padding)
+    n, c, height, width = images.shape
+    (kh, kw), (oh, ow) = windows.kernel, windows.out
+    cols = check.out_array("im2col", out, (c * kh * kw, n * oh * ow), images.dtype, inputs=(x,))
+    workers = _threads.workers_for(c * kh * kw, cols.size)
+    _threads.launch(_im2col, workers, writeable_alias(images).reshape(-1), cols.reshape(-1), n, c, height, width,
+                    kh, kw, oh, ow, *windows.stride, windows.pads[0], windows.pads[2])
+    return cols
+
+
+def col2im(
+    cols: Array, x_shape: tuple[int, int, int, int], kernel_size: Size, *, stride: Size = 1, padding: Padding = 0,
+    out: Array | None = None,
+) -> Array:
+    """Add the columns back to where their windows were: the adjoint of `im2col`.
+
+    Parameters
+    ----------
+    cols : (C * KH * KW, N * OH * OW) float32 or float64
+    x_shape : (N, C, H, W)
+        Shape of the images.
+    kernel_size, stride, padding
+        As in `im2col`; what falls on the padding is dropped.
+    out : (N, C, H, W), dtype of cols, optional
+
+    Returns
+    -------
+    (N, C, H, W), dtype of cols
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+    """
+    columns = check.float_array("col2im", "cols", cols, 2)
+    n, c, height, width = options.shape("col2im: x_shape", x_shape, 4)
+    windows = check.image_windows("col2im", (n, c, height, width), kernel_size, stride, padding)
+    (kh, kw), (oh, ow) = windows.kernel, windows.out
+    check.same_shape("col2im", windows=(c * kh * kw, n * oh * ow), cols=columns.shape)
+    x = check.out_array("col2im", out, (n, c, height, width), columns.dtype, inputs=(cols,))
+    workers = _threads.workers_for(n * c, columns.size)
+    _threads.launch(_col2im, workers, writeable_alias(columns).reshape(-1), x.reshape(-1), n, c, height, width,
+                    kh, kw, oh, ow, *windows.stride, windows.pads[0], windows.pads[2])
+    return x
+
+
+_im2col_serial, _col2im_serial = _im2col[0], _col2im[0]
+
+
+@inside(im2col)
+def _im2col_inside(x, kernel_size, stride=1, padding=0, out=None):
+    def call(x, kernel_size, stride=1, padding=0, out=None):
+        n, c, height, width = x.shape
+        kh, kw = read_pair(kernel_size)
+        sh, sw = read_pair(stride)
+        top, bottom, left, right = read_pads(padding, kh, kw)
+        oh, ow = (height + top + bottom - kh) // sh + 1, (width + left + right - kw) // sw + 1
+        if oh < 1 or ow < 1:
+            raise ValueError("im2col: the kernel is larger than the padded image")
+        cols = output(out, (c * kh * kw, n * oh * ow), x)
+        _im2col_serial(1, flat(x), cols.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
+        return cols
+
+    return call
+
+
+@inside(col2im)
+def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
+    def call(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
+        n, c, height, width = x_shape
+        kh, kw = read_pair(kernel_size)
+        sh, sw = read_pair(stride)
+        top, bottom, left, right = read_pads(padding, kh, kw)
+        oh, ow = (height + top + bottom - kh) // sh + 1, (width + left + right - kw) // sw + 1
+        if cols.shape != (c * kh * kw, n * oh * ow):
+            raise ValueError("col2im: cols does not have the shape of these windows")
+        x = output(out, (n, c, height, width), cols)
+        _col2im_serial(1, flat(cols), x.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
+        return x
+
+    return call

@@ -1,0 +1,208 @@
+"""Shared builders: tapes of small nets with odd corners, their data, and interpreters with seeded parameters."""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+from fastnn_kernels.executor import Executor
+from fastnn_kernels.memory import Memory
+from fastnn_kernels.reference.interpreter import Interpreter
+from fastnn_kernels.tape import Tape, Value
+from fastnn_kernels.update import Update
+
+Array = np.ndarray
+
+SGD = Update("sgd_update", 0, {}, 0.02)
+MOMENTUM = Update("momentum_update", 1, {"momentum": 0.9}, 0.02)
+ADAM = Update("adam_update", 2, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}, 0.02)
+
+
+class Net:
+    """A tape under construction: each method adds a layer behind `y`, the newest value."""
+
+    def __init__(self, *input_shape: int) -> None:
+        self.tape = Tape()
+        self.y: Value = self.tape.input(input_shape)
+
+    def layer(self, op: str, x: Value | None = None, **operands: Any) -> "Net":
+        self.y = self.tape.add(op, x=self.y if x is None else x, **operands)
+        return self
+
+    def _parameters(self, shape: tuple[int, ...], units: int, bias: bool, trainable: bool) -> dict[str, Any]:
+        name = f"layer{len(self.tape.forward)}"
+        w = self.tape.parameter(f"{name}/w", shape, trainable=trainable)
+        b = self.tape.parameter(f"{name}/b", (units,), decay=False, trainable=trainable) if bias else None
+        return {"name": name, "w": w, "b": b}
+
+    def conv(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, trainable=True):
+        shape = (filters, self.y.shape[0], *kernel_size)
+        operands = self._parameters(shape, filters, bias, trainable)
+        return self.layer("conv2d", **operands, stride=stride, padding=padding)
+
+    def dense(self, units, *, bias=True, trainable=True):
+        operands = self._parameters((self.y.shape[0], units), units, bias, trainable)
+        return self.layer("dense", **operands)
+
+    def pool(self, kernel_size, stride, padding=(0, 0)):
+        return self.layer("max_pool2d", kernel_size=kernel_size, stride=stride, padding=padding)
+
+    def flatten(self):
+        return self.reshape(prod(self.y.shape))
+
+    def reshape(self, *shape: int):
+        return self.layer("reshape", shape=shape)
+
+    def done(self, loss: str = "softmax_cross_entropy") -> Tape:
+        self.tape.set_loss(loss, self.y)
+        return self.tape
+
+
+def lenet() -> Tape:
+    net = Net(1, 28, 28)
+    for filters in (6, 16):
+        net.conv(filters, (5, 5)).layer("relu").pool((2, 2), (2, 2))
+    return net.flatten().dense(120).layer("relu").dense(84).layer("relu").dense(10).done()
+
+
+def same_padded() -> Tape:
+    """'same' convolutions on maps that are not square, stride 2, fewer outputs than a vector has lanes."""
+    net = Net(3, 9, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu").pool((2, 2), (2, 2))
+    net.conv(5, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), bias=False).layer("tanh")
+    return net.flatten().dense(7).layer("sigmoid").dense(5).done()
+
+
+def uneven() -> Tape:
+    """An even kernel, other strides and padding on each side, pools that overlap, pad and leave a rest."""
+    net = Net(2, 8, 11).conv(3, (2, 4), stride=(1, 2), padding=(0, 1, 1, 2)).layer("leaky_relu", negative_slope=0.1)
+    net.pool((3, 3), (2, 2), (1, 1)).conv(4, (1, 1)).layer("identity").pool((2, 2), (1, 1))
+    return net.flatten().dense(3).done()
+
+
+def large_kernel() -> Tape:
+    """Kernels larger than the maps; a softmax layer, squared errors."""
+    net = Net(1, 3, 4).conv(4, (5, 5), padding=(2, 2, 2, 2)).layer("tanh")
+    net.conv(3, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1)).layer("sigmoid")
+    return net.flatten().dense(6).layer("softmax").done("sum_squared_error")
+
+
+def map_targets() -> Tape:
+    """The prediction is a map: softmax and squared errors over channels and pixels."""
+    net = Net(2, 4, 5).conv(3, (3, 3), padding=(1, 1, 1, 1)).layer("softmax")
+    return net.done("sum_squared_error")
+
+
+def residual() -> Tape:
+    """Values with two and three consumers: padded convolutions, sums, and one value added to itself."""
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
+    for _ in range(2):
+        before = net.y
+        net.conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh")
+        net.layer("add", z=before).layer("relu")
+    net.layer("add", z=net.y).layer("add", z=before)
+    return net.flatten().dense(5).done()
+
+
+def map_behind_dense() -> Tape:
+    """dense -> map -> padded convolution -> dense, with another reading of the same features."""
+    net = Net(6).dense(24).layer("relu")
+    features = net.y
+    net.reshape(2, 3, 4).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh").flatten().dense(5)
+    scores = net.y
+    net.y = features
+    return net.dense(5).layer("add", z=scores).done()
+
+
+def padded_and_plain() -> Tape:
+    """A map read by a padded convolution, by a dense layer through a reshape, and by a pool."""
+    net = Net(2, 4, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
+    shared = net.y
+    net.conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu").flatten().dense(5)
+    scores = net.y
+    net.y = shared
+    net.flatten().dense(5).layer("add", z=scores)
+    scores = net.y
+    net.y = shared
+    return net.pool((2, 2), (2, 2)).flatten().dense(5).layer("add", z=scores).done()
+
+
+def input_read_twice() -> Tape:
+    """The images themselves are read by a padded convolution and, as features, by a dense layer."""
+    net = Net(2, 4, 6)
+    images = net.y
+    net.conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu").flatten().dense(5)
+    scores = net.y
+    net.y = images
+    return net.flatten().dense(5).layer("add", z=scores).done()
+
+
+def frozen() -> Tape:
+    """Frozen layers in front, in the middle and behind."""
+    net = Net(3, 9, 6).conv(4, (3, 3), padding=(1, 1, 1, 1), trainable=False).layer("relu").pool((2, 2), (2, 2))
+    net.conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu").flatten().dense(7, trainable=False).layer("relu")
+    return net.dense(5).dense(5, trainable=False).done()
+
+
+def two_features() -> Tape:
+    """Everything smaller than a vector; one output is a single number."""
+    return Net(2).dense(3).layer("tanh").dense(1).done("sum_squared_error")
+
+
+def grouped() -> Tape:
+    """All four axes: a dense layer whose weights are too large to be read once a lane block."""
+    net = Net(1, 20, 20).conv(5, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
+    return net.flatten().dense(128).layer("relu").dense(10).done()
+
+
+SMALL: dict[str, Callable[[], Tape]] = {
+    build.__name__: build
+    for build in (same_padded, uneven, large_kernel, map_targets, residual, map_behind_dense, padded_and_plain,
+                  input_read_twice, frozen, two_features)
+}  # fmt: skip
+ALL = {**SMALL, "lenet": lenet, "grouped": grouped}
+
+
+def data(tape: Tape, n: int, dtype: Any, *, soft: bool = False) -> tuple[Array, Array]:
+    """`n` images and the targets that the tape's loss takes: labels, soft targets or numbers."""
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, *tape.inputs[0].shape)).astype(dtype)
+    shape = tape.loss.values["prediction"].shape
+    if tape.loss.op == "sum_squared_error" or soft:
+        targets = rng.random((n, *shape))
+        if tape.loss.op == "softmax_cross_entropy":
+            targets /= targets.sum(axis=1, keepdims=True)
+        return x, targets.astype(dtype)
+    return x, rng.integers(0, shape[0], n)
+
+
+def make(kind: type, tape: Tape, dtype: Any, update: Update | None = None) -> Any:
+    """An `Executor` or `Interpreter` of `tape` with seeded parameters that keep values near 1."""
+    rng = np.random.default_rng(7)
+    memory = Memory.create(tape, dtype)
+    for view in memory.views(tape, memory.params).values():
+        fan_in = prod(view.shape[1:]) if view.ndim == 4 else view.shape[0]
+        view[...] = rng.standard_normal(view.shape) * (0.1 if view.ndim == 1 else (2 / fan_in) ** 0.5)
+    if update is not None:
+        memory.reset_slots(update.slots)
+    return kind(tape, memory, update)
+
+
+def both(tape: Tape, dtype: Any, update: Update | None = None) -> tuple[Executor, Interpreter]:
+    """Compiled and reference interpreter with equal parameters, each with a memory of its own."""
+    return make(Executor, tape, dtype, update), make(Interpreter, tape, dtype, update)
+
+
+def assert_near(actual: Array, expected: Array, name: str = "") -> None:
+    """Compare relative to the largest element: each is a sum of terms of about that size."""
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    scale = np.abs(expected).max(initial=0.0)
+    tolerance = 1e-11 if expected.dtype == np.float64 else 2e-5
+    np.testing.assert_allclose(actual, expected, rtol=10 * tolerance, atol=tolerance * max(scale, 1e-3), err_msg=name)
+
+
+def assert_same_arrays(tape: Tape, actual: Array, expected: Array) -> None:
+    """Compare flat vectors parameter by parameter, so that a small one is not lost beside a large one."""
+    views = Memory.views(tape, expected)
+    for name, view in Memory.views(tape, actual).items():
+        assert_near(view, views[name], name)

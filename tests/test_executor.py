@@ -1,0 +1,182 @@
+"""Whole nets: the compiled interpreter equals the reference interpreter, in gradients and in training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fastnn_kernels.executor import Executor
+from fastnn_kernels.update import Update
+from tapes import ADAM, ALL, MOMENTUM, SGD, SMALL, assert_near, assert_same_arrays, both, data, lenet, make
+
+BATCHES = (1, 3, 16, 17, 128)
+
+
+def assert_equal_gradients(tape, executor, reference, x, y):
+    executor.memory.grads[trained(tape)] = np.nan  # every element must be written
+    loss, correct = executor.gradients(x, y)
+    expected_loss, expected_correct = reference.gradients(x, y)
+    assert_near(np.array(loss, x.dtype), np.array(expected_loss, x.dtype), "loss")
+    assert correct == expected_correct
+    assert_same_arrays(tape, executor.memory.grads, reference.memory.grads)
+    assert np.count_nonzero(executor.memory.grads[trained(tape)])
+
+
+def trained(tape):
+    """Mask of the elements of the flat vectors that belong to trainable parameters."""
+    mask = np.zeros(tape.size, bool)
+    for p in tape.params:
+        mask[p.offset : p.offset + p.size] = p.trainable
+    return mask
+
+
+@pytest.mark.parametrize("net", SMALL)
+def test_gradients_equal_the_reference(net):
+    tape = SMALL[net]()
+    executor, reference = both(tape, np.float64)
+    for n in BATCHES:
+        assert_equal_gradients(tape, executor, reference, *data(tape, n, np.float64))
+
+
+@pytest.mark.parametrize("net", ["lenet", "grouped"])
+def test_gradients_of_larger_nets_equal_the_reference(net):
+    tape = ALL[net]()
+    executor, reference = both(tape, np.float64)
+    for n in (1, 17, 40):
+        assert_equal_gradients(tape, executor, reference, *data(tape, n, np.float64))
+
+
+@pytest.mark.parametrize("net", ["same_padded", "residual", "lenet"])
+def test_gradients_in_float32_equal_the_reference(net):
+    tape = ALL[net]()
+    executor, reference = both(tape, np.float32)
+    for n in (3, 17, 128):
+        assert_equal_gradients(tape, executor, reference, *data(tape, n, np.float32))
+
+
+@pytest.mark.parametrize("n", [3, 17])
+def test_soft_targets(n):
+    tape = SMALL["same_padded"]()
+    executor, reference = both(tape, np.float64)
+    assert_equal_gradients(tape, executor, reference, *data(tape, n, np.float64, soft=True))
+
+
+def test_correct_predictions_where_all_scores_are_equal():
+    tape = SMALL["same_padded"]()
+    executor, reference = both(tape, np.float64)
+    executor.memory.params[:] = reference.memory.params[:] = 0.0
+    x, y = data(tape, 20, np.float64)
+    expected = int((y == 0).sum())  # the first of equal scores is the prediction
+    assert 0 < expected < 20
+    assert executor.gradients(x, y)[1] == reference.gradients(x, y)[1] == expected
+    assert executor.evaluate(x, y, 7)[1] == expected
+
+
+@pytest.mark.parametrize("net", SMALL)
+def test_forward_and_evaluate_equal_the_reference(net):
+    tape = SMALL[net]()
+    executor, reference = both(tape, np.float64)
+    x, y = data(tape, 37, np.float64)
+    for batch in (5, 17, 64):
+        assert_near(executor.forward(x, batch), reference.forward(x, batch))
+    total, correct = executor.evaluate(x, y, 17)
+    expected = reference.evaluate(x, y, 17)
+    assert_near(np.array(total), np.array(expected[0]))
+    assert correct == expected[1]
+
+
+def train_both(tape, dtype, update, *, batch_size=17, samples=60):
+    """Two calls, with a learning rate of its own for each step and a short last batch; return both memories."""
+    x, y = data(tape, samples, dtype)
+    interpreters = both(tape, dtype, update)
+    steps = -(-samples // batch_size)
+    results = []
+    for interpreter in interpreters:
+        rng = np.random.default_rng(3)
+        told = []
+        for call in range(2):
+            lr = 0.01 * (1 + np.arange(steps))
+            order = rng.permutation(samples)
+            told.append(interpreter.train(x, y, order, batch_size, 1 + call * steps, lr))
+        results.append(np.concatenate(told))
+    assert results[0].shape == (2 * steps, 2)
+    assert_near(results[0][:, 0].astype(dtype), results[1][:, 0].astype(dtype), "losses")
+    np.testing.assert_array_equal(results[0][:, 1], results[1][:, 1])
+    return [interpreter.memory for interpreter in interpreters]
+
+
+@pytest.mark.parametrize("update", [SGD, MOMENTUM, ADAM], ids=lambda update: update.name)
+def test_training_equals_the_reference(update):
+    tape = SMALL["same_padded"]()
+    memory, expected = train_both(tape, np.float64, update)
+    assert_same_arrays(tape, memory.params, expected.params)
+    for k in range(update.slots):
+        assert_same_arrays(tape, memory.slots[k], expected.slots[k])
+
+
+@pytest.mark.parametrize("update", [SGD, MOMENTUM, ADAM], ids=lambda update: update.name)
+def test_frozen_parameters_stay_and_the_others_train(update):
+    tape = SMALL["frozen"]()
+    before = make(Executor, tape, np.float64).memory.params
+    memory, expected = train_both(tape, np.float64, update)
+    assert_same_arrays(tape, memory.params, expected.params)
+    changed = memory.params != before
+    np.testing.assert_array_equal(changed[~trained(tape)], False)
+    assert changed[trained(tape)].all()
+    assert not memory.grads[~trained(tape)].any()
+
+
+def test_weight_decay_leaves_out_what_is_told_to_stay():
+    tape = SMALL["two_features"]()
+    start = make(Executor, tape, np.float64).memory.params
+    x, y = data(tape, 9, np.float64)
+    trained_with = {}
+    for decay in (0.0, 0.5):
+        executor = make(Executor, tape, np.float64, Update("sgd_update", 0, {}, decay))
+        executor.train(x, y, np.arange(9), 9, 1, np.array([0.1]))
+        trained_with[decay] = executor.memory.params
+    shrunk = trained_with[0.0].copy()
+    for p in tape.params:
+        part = slice(p.offset, p.offset + p.size)
+        shrunk[part] -= 0.1 * 0.5 * start[part] * p.decay
+    assert {p.decay for p in tape.params} == {True, False}
+    assert_same_arrays(tape, trained_with[0.5], shrunk)
+
+
+# With a small eps Adam turns the rounding of gradients near 0 into whole steps.
+ADAM_LARGE_EPS = replace(ADAM, options={**ADAM.options, "eps": 1e-2})
+
+
+@pytest.mark.parametrize("update", [SGD, MOMENTUM, ADAM_LARGE_EPS], ids=lambda update: update.name)
+def test_training_in_float32_equals_the_reference(update):
+    tape = SMALL["same_padded"]()
+    memory, expected = train_both(tape, np.float32, update)
+    assert_same_arrays(tape, memory.params, expected.params)
+
+
+def test_lenet_trains_as_the_reference_does():
+    tape = lenet()
+    memory, expected = train_both(tape, np.float64, ADAM, batch_size=32, samples=80)
+    assert_same_arrays(tape, memory.params, expected.params)
+
+
+def test_train_reads_samples_by_their_order_and_no_others():
+    tape = SMALL["two_features"]()
+    x, y = data(tape, 40, np.float64)
+    order = np.random.default_rng(5).permutation(40)[:23]
+    shuffled, straight = (make(Executor, tape, np.float64, SGD) for _ in range(2))
+    unused = np.setdiff1d(np.arange(40), order)
+    x[unused] = y[unused] = np.nan
+    lr = np.full(3, 0.1)
+    results = shuffled.train(x, y, order, 10, 1, lr)
+    np.testing.assert_array_equal(straight.train(x[order], y[order], np.arange(23), 10, 1, lr), results)
+    np.testing.assert_array_equal(straight.memory.params, shuffled.memory.params)
+    assert np.isfinite(shuffled.memory.params).all()
+
+
+def test_read_only_images_and_labels():
+    tape = SMALL["same_padded"]()
+    executor = make(Executor, tape, np.float64)
+    x, y = data(tape, 19, np.float64)
+    expected = executor.gradients(x, y)
+    x.flags.writeable = y.flags.writeable = False
+    assert executor.gradients(x, y) == expected

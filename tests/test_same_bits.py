@@ -1,0 +1,109 @@
+"""The same bits whatever scratch memory held before, whatever the batch a sample is in, whatever the threads."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from fastnn_kernels import _threads
+from fastnn_kernels import executor as executor_module
+from fastnn_kernels.executor import Executor
+from tapes import ADAM, ALL, SMALL, assert_near, assert_same_arrays, data, make
+
+
+def fill_nan(arena):
+    arena[:] = np.nan
+
+
+def fill_ones(arena):
+    arena.view(np.uint8)[:] = 0xFF
+
+
+def fill_large(arena):
+    arena[:] = 1e30  # goes unnoticed by nothing that a NaN would be compared away in
+
+
+@pytest.mark.parametrize("fill", [fill_nan, fill_ones, fill_large])
+@pytest.mark.parametrize("net", ALL)
+def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
+    tape = ALL[net]()
+    executor = make(Executor, tape, np.float64, ADAM)
+    for n in (17, 8, 1):
+        x, y = data(tape, n, np.float64)
+        loss = executor.gradients(x, y)
+        scores, grads = executor.forward(x, n), executor.memory.grads.copy()
+        arena = executor._arena
+        assert arena.size > n
+        fill(arena)
+        assert executor.gradients(x, y) == loss
+        np.testing.assert_array_equal(executor.memory.grads, grads)
+        fill(arena)
+        np.testing.assert_array_equal(executor.forward(x, n), scores)
+        fill(arena)
+        assert executor.evaluate(x, y, n)[0] == pytest.approx(n * loss[0], rel=1e-12)
+        assert executor._arena is arena
+
+
+@pytest.mark.parametrize("net", ALL)
+def test_a_sample_gives_the_same_bits_in_any_batch(net):
+    tape = ALL[net]()
+    executor = make(Executor, tape, np.float64)
+    x, _ = data(tape, 40, np.float64)
+    alone = executor.forward(x, 1)
+    for batch in (40, 17, 8):
+        np.testing.assert_array_equal(executor.forward(x, batch), alone)
+
+
+@pytest.mark.parametrize("net", SMALL)
+def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(net):
+    tape = SMALL[net]()
+    executor = make(Executor, tape, np.float64)
+    x, y = data(tape, 19, np.float64)
+    mean_loss, correct = executor.gradients(x, y)
+    of_batch = executor.memory.grads.copy()
+    losses, rights, grads = 0.0, 0, np.zeros_like(of_batch)
+    for i in range(19):
+        loss, right = executor.gradients(x[i : i + 1], y[i : i + 1])
+        losses, rights, grads = losses + loss / 19, rights + right, grads + executor.memory.grads / 19
+    assert_near(np.array(mean_loss), np.array(losses))
+    assert correct == rights
+    assert_same_arrays(tape, of_batch, grads)
+
+
+@pytest.fixture
+def num_threads(monkeypatch):
+    """Set the number of threads, also for steps that would be too short to share; restored afterwards."""
+    before = _threads.get_num_threads()
+    monkeypatch.setattr(executor_module, "_PARALLEL_FROM", {})
+    monkeypatch.setattr(executor_module, "_PARALLEL_FROM_ELSE", 0)
+    yield _threads.set_num_threads
+    _threads.set_num_threads(before)
+
+
+def trained_hash(net, dtype, batch_size=64, samples=150):
+    """Train an epoch; return the sha256 of parameters and optimizer state, the results, and the workers."""
+    tape = ALL[net]()
+    executor = make(Executor, tape, dtype, ADAM)
+    x, y = data(tape, samples, dtype)
+    start = executor.memory.params.copy()
+    steps = -(-samples // batch_size)
+    told = executor.train(x, y, np.arange(samples), batch_size, 1, np.full(steps, 1e-3))
+    assert (executor.memory.params != start).mean() > 0.5
+    state = executor.memory.params.tobytes() + executor.memory.slots.tobytes() + told.tobytes()
+    return hashlib.sha256(state).hexdigest(), executor._workers(batch_size)
+
+
+@pytest.mark.skipif(_threads.numba.config.NUMBA_NUM_THREADS < 2, reason="this process has one thread")
+@pytest.mark.parametrize(
+    ("net", "dtype"),
+    [("grouped", np.float64), ("residual", np.float64), ("lenet", np.float32)],
+    ids=["grouped", "residual", "lenet-float32"],
+)
+def test_one_thread_and_two_give_the_same_bits_after_an_epoch(net, dtype, num_threads):
+    num_threads(1)
+    one, workers = trained_hash(net, dtype)
+    assert workers == 1
+    num_threads(2)
+    for _ in range(3):
+        two, workers = trained_hash(net, dtype)
+        assert workers == 2
+        assert two == one
