@@ -33,6 +33,14 @@ class Data:
             values += np.copysign(0.01, values)
         return values.astype(self.dtype)
 
+    def factors(self, terms: int, *shape: int) -> Array:
+        """Numbers whose products with normal ones, `terms` of them summed, are about 1, as first weights are.
+
+        Sums of large terms that cancel would be compared far below their own rounding.
+        """
+        values = self.array(*shape)
+        return values if self.integers else (values / np.sqrt(terms)).astype(self.dtype)
+
     def positive(self, *shape: int) -> Array:
         return np.abs(self.array(*shape))
 
@@ -103,14 +111,14 @@ def conv2d_cases(g: Geometry) -> list[Case]:
         Case(
             f"conv2d:{g.label}:no-bias",
             "conv2d",
-            lambda d: ((d.array(*g.x_shape), d.array(*g.w_shape)), options),
+            lambda d: ((d.array(*g.x_shape), d.factors(forward, *g.w_shape)), options),
             terms=forward,
             exact=True,
         ),
         Case(
             f"conv2d:{g.label}",
             "conv2d",
-            lambda d: ((d.array(*g.x_shape), d.array(*g.w_shape), d.array(g.o)), options),
+            lambda d: ((d.array(*g.x_shape), d.factors(forward, *g.w_shape), d.array(g.o)), options),
             terms=forward,
             exact=True,
             gradient=lambda f, a, kw, dy: dict(enumerate(f.conv2d_backward(dy, a[0], a[1], **kw))),
@@ -118,7 +126,7 @@ def conv2d_cases(g: Geometry) -> list[Case]:
         Case(
             f"conv2d_backward:{g.label}",
             "conv2d_backward",
-            lambda d: ((d.array(*g.y_shape), d.array(*g.x_shape), d.array(*g.w_shape)), options),
+            lambda d: ((d.factors(places, *g.y_shape), d.array(*g.x_shape), d.array(*g.w_shape)), options),
             terms=max(places, g.o * g.kh * g.kw),
             exact=True,
             sparse=gaps,
@@ -126,7 +134,7 @@ def conv2d_cases(g: Geometry) -> list[Case]:
         Case(
             f"conv2d_backward_input:{g.label}",
             "conv2d_backward_input",
-            lambda d: ((d.array(*g.y_shape), d.array(*g.w_shape), g.x_shape), options),
+            lambda d: ((d.array(*g.y_shape), d.factors(g.o * g.kh * g.kw, *g.w_shape), g.x_shape), options),
             terms=g.o * g.kh * g.kw,
             exact=True,
             sparse=gaps,
@@ -134,7 +142,7 @@ def conv2d_cases(g: Geometry) -> list[Case]:
         Case(
             f"conv2d_backward_weight:{g.label}",
             "conv2d_backward_weight",
-            lambda d: ((d.array(*g.y_shape), d.array(*g.x_shape), g.w_shape), options),
+            lambda d: ((d.factors(places, *g.y_shape), d.array(*g.x_shape), g.w_shape), options),
             terms=places,
             exact=True,
         ),

@@ -1,10 +1,14 @@
 """Shared builders: tapes of small nets with odd corners, their data, and interpreters with seeded parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+
+from fastnn_kernels import _threads
 from fastnn_kernels.executor import Executor
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.reference.interpreter import Interpreter
@@ -206,3 +210,44 @@ def assert_same_arrays(tape: Tape, actual: Array, expected: Array) -> None:
     views = Memory.views(tape, expected)
     for name, view in Memory.views(tape, actual).items():
         assert_near(view, views[name], name)
+
+
+def trained(tape: Tape) -> Array:
+    """Mask of the elements of the flat vectors that belong to trainable parameters."""
+    mask = np.zeros(tape.size, bool)
+    for p in tape.params:
+        mask[p.offset : p.offset + p.size] = p.trainable
+    return mask
+
+
+def assert_equal_gradients(executor: Executor, reference: Interpreter, x: Array, y: Array) -> None:
+    """Compare loss, correct predictions and the gradient of every parameter."""
+    mask = trained(executor.tape)
+    executor.memory.grads[mask] = np.nan  # every element must be written
+    loss, correct = executor.gradients(x, y)
+    expected_loss, expected_correct = reference.gradients(x, y)
+    assert_near(np.array(loss, x.dtype), np.array(expected_loss, x.dtype), "loss")
+    assert correct == expected_correct
+    assert_same_arrays(executor.tape, executor.memory.grads, reference.memory.grads)
+    assert executor.memory.grads[mask].any()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[set[int]]:
+    """Use `n` threads, for steps too short to share as well; gives the numbers of workers that calls ran with."""
+    before, launch, used = _threads.get_num_threads(), _threads.launch, set()
+
+    def noting_launch(compiled: Any, count: int, *args: Any) -> Any:
+        used.add(count)
+        return launch(compiled, count, *args)
+
+    _threads.set_num_threads(n)
+    try:
+        with (
+            patch.object(_threads, "_PARALLEL_FROM", {}),
+            patch.object(_threads, "_PARALLEL_FROM_ELSE", 0),
+            patch.object(_threads, "launch", noting_launch),
+        ):
+            yield used
+    finally:
+        _threads.set_num_threads(before)

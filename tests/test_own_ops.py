@@ -6,15 +6,17 @@ again; `refuse` sets a status, which stops a step before its update.
 
 import numpy as np
 import pytest
-from fastnn_kernels import executor as executor_module
+from tapes import MOMENTUM, Net, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
+
+from fastnn_kernels import registry
+from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.executor import Executor
 from fastnn_kernels.reduction import tree_sum
 from fastnn_kernels.reference.interpreter import Interpreter
-from fastnn_kernels.registry import Kernel, Op, register
+from fastnn_kernels.registry import Kernel, Op
 from fastnn_kernels.simd import lanes, vload, vsplat, vstore
 from fastnn_kernels.stage import Axis, Call, Space, Stage
 from fastnn_kernels.task import BATCH, BLOCKS, STORE_STRIDE, VALID
-from tapes import ADAM, MOMENTUM, Net, assert_near, assert_same_arrays, both, data, make
 
 
 def sum_lanes(t):
@@ -62,7 +64,7 @@ def centering_stages(source, target, *, is_gradient):
     )  # fmt: skip
 
 
-register(
+registry.register(
     Op(
         "batch_center",
         lambda shapes, **attrs: {"y": shapes["x"]},
@@ -93,7 +95,7 @@ def copy_call(row, places, machine):
     return Call(refuse_large, (row.values["x" if "x" in row.values else "dy"].shape[0],), (LIMIT,))
 
 
-register(
+registry.register(
     Op(
         "refuse",
         lambda shapes, **attrs: {"y": shapes["x"]},
@@ -118,12 +120,9 @@ def test_an_op_that_needs_the_mean_of_the_batch(dtype):
     for n in (40, 17, 1):
         x, y = data(tape, n, dtype)
         assert_near(executor.forward(x, n), reference.forward(x, n), f"batch {n}")
-        loss, correct = executor.gradients(x, y)
-        expected = reference.gradients(x, y)
-        assert_near(np.array(loss), np.array(expected[0]))
-        assert correct == expected[1]
-        assert_same_arrays(tape, executor.memory.grads, reference.memory.grads)
-        assert np.count_nonzero(executor.memory.grads) > 0.3 * tape.size
+        assert_equal_gradients(executor, reference, x, y)
+        # A batch of one is its own mean: nothing but the last bias gets a gradient.
+        assert np.count_nonzero(executor.memory.grads) >= (0.8 * tape.size if n > 1 else 5)
 
 
 def test_the_mean_is_that_of_the_whole_batch():
@@ -137,15 +136,13 @@ def test_training_with_an_own_op_equals_the_reference():
     tape = centered()
     x, y = data(tape, 57, np.float64)
     lr = np.full(4, 0.05)
-    executor, reference = both(tape, np.float64, ADAM)
+    executor, reference = both(tape, np.float64, MOMENTUM)
     for interpreter in (executor, reference):
         interpreter.train(x, y, np.arange(57), 17, 1, lr)
     assert_same_arrays(tape, executor.memory.params, reference.memory.params)
 
 
 def test_an_op_name_is_taken_once():
-    from fastnn_kernels import registry
-
     with pytest.raises(ValueError, match="batch_center"):
         registry.register(registry.get("batch_center"))
 
@@ -154,41 +151,38 @@ def refusing():
     return Net(4).dense(4).layer("tanh").dense(4).done(), Net(4).layer("refuse").dense(4).layer("tanh").dense(4).done()
 
 
-def stopped(workers, monkeypatch):
-    """An executor of the refusing net that runs with `workers` threads; 6 steps of 24 samples."""
-    monkeypatch.setattr(executor_module._threads, "_count", workers)
-    monkeypatch.setattr(executor_module, "_PARALLEL_FROM", {})
-    monkeypatch.setattr(executor_module, "_PARALLEL_FROM_ELSE", 0)
+def stopping():
+    """An executor of the refusing net, 6 steps of 24 samples, and 6 learning rates."""
     tape = refusing()[1]
     return make(Executor, tape, np.float64, MOMENTUM), *data(tape, 144, np.float64), np.full(6, 0.1)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_status_stops_before_the_first_update(workers, monkeypatch):
-    if workers > executor_module._threads.numba.config.NUMBA_NUM_THREADS:
-        pytest.skip("this process has one thread")
-    executor, x, y, lr = stopped(workers, monkeypatch)
+@pytest.mark.parametrize("workers", range(1, min(2, THREAD_LIMIT) + 1))
+def test_a_status_stops_before_the_first_update(workers):
+    executor, x, y, lr = stopping()
     memory = executor.memory
     memory.slots[:] = 0.5
     params, slots = memory.params.copy(), memory.slots.copy()
     x[17, 0] = LIMIT + 1
-    with pytest.raises(RuntimeError, match=f"status {STATUS}"):
-        executor.train(x, y, np.arange(144), 24, 1, lr)
-    np.testing.assert_array_equal(memory.params, params)
-    np.testing.assert_array_equal(memory.slots, slots)
-    with pytest.raises(RuntimeError, match=f"status {STATUS}"):
-        executor.forward(x, 24)
-    # Nothing is left behind: without that sample it trains, and as the net without the op does.
-    x[17, 0] = 0.0
-    memory.slots[:] = 0.0
-    told = executor.train(x, y, np.arange(144), 24, 1, lr)
+    with threads(workers) as used:
+        with pytest.raises(RuntimeError, match=f"status {STATUS}"):
+            executor.train(x, y, np.arange(144), 24, 1, lr)
+        assert used == {workers}
+        np.testing.assert_array_equal(memory.params, params)
+        np.testing.assert_array_equal(memory.slots, slots)
+        with pytest.raises(RuntimeError, match=f"status {STATUS}"):
+            executor.forward(x, 24)
+        # Nothing is left behind: without that sample it trains, and as the net without the op does.
+        x[17, 0] = 0.0
+        memory.slots[:] = 0.0
+        told = executor.train(x, y, np.arange(144), 24, 1, lr)
     plain = make(Executor, refusing()[0], np.float64, MOMENTUM)
     np.testing.assert_array_equal(plain.train(x, y, np.arange(144), 24, 1, lr), told)
     np.testing.assert_array_equal(plain.memory.params, memory.params)
 
 
-def test_a_status_in_a_later_step_keeps_the_steps_before_it(monkeypatch):
-    executor, x, y, lr = stopped(1, monkeypatch)
+def test_a_status_in_a_later_step_keeps_the_steps_before_it():
+    executor, x, y, lr = stopping()
     x[2 * 24 + 23, 0] = LIMIT + 1
     with pytest.raises(RuntimeError, match="step 2 "):
         executor.train(x, y, np.arange(144), 24, 1, lr)

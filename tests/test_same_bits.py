@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-from fastnn_kernels import _threads
-from fastnn_kernels import executor as executor_module
+from tapes import ADAM, ALL, SMALL, assert_near, assert_same_arrays, data, make, threads
+
+from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.executor import Executor
-from tapes import ADAM, ALL, SMALL, assert_near, assert_same_arrays, data, make
 
 
 def fill_nan(arena):
@@ -69,18 +69,8 @@ def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(net):
     assert_same_arrays(tape, of_batch, grads)
 
 
-@pytest.fixture
-def num_threads(monkeypatch):
-    """Set the number of threads, also for steps that would be too short to share; restored afterwards."""
-    before = _threads.get_num_threads()
-    monkeypatch.setattr(executor_module, "_PARALLEL_FROM", {})
-    monkeypatch.setattr(executor_module, "_PARALLEL_FROM_ELSE", 0)
-    yield _threads.set_num_threads
-    _threads.set_num_threads(before)
-
-
 def trained_hash(net, dtype, batch_size=64, samples=150):
-    """Train an epoch; return the sha256 of parameters and optimizer state, the results, and the workers."""
+    """Train an epoch; return the sha256 of parameters, optimizer state and results."""
     tape = ALL[net]()
     executor = make(Executor, tape, dtype, ADAM)
     x, y = data(tape, samples, dtype)
@@ -89,21 +79,19 @@ def trained_hash(net, dtype, batch_size=64, samples=150):
     told = executor.train(x, y, np.arange(samples), batch_size, 1, np.full(steps, 1e-3))
     assert (executor.memory.params != start).mean() > 0.5
     state = executor.memory.params.tobytes() + executor.memory.slots.tobytes() + told.tobytes()
-    return hashlib.sha256(state).hexdigest(), executor._workers(batch_size)
+    return hashlib.sha256(state).hexdigest()
 
 
-@pytest.mark.skipif(_threads.numba.config.NUMBA_NUM_THREADS < 2, reason="this process has one thread")
+@pytest.mark.skipif(THREAD_LIMIT < 2, reason="this process has one thread")
 @pytest.mark.parametrize(
     ("net", "dtype"),
     [("grouped", np.float64), ("residual", np.float64), ("lenet", np.float32)],
     ids=["grouped", "residual", "lenet-float32"],
 )
-def test_one_thread_and_two_give_the_same_bits_after_an_epoch(net, dtype, num_threads):
-    num_threads(1)
-    one, workers = trained_hash(net, dtype)
-    assert workers == 1
-    num_threads(2)
-    for _ in range(3):
-        two, workers = trained_hash(net, dtype)
-        assert workers == 2
-        assert two == one
+def test_one_thread_and_two_give_the_same_bits_after_an_epoch(net, dtype):
+    with threads(1) as used:
+        one = trained_hash(net, dtype)
+        assert used == {1}
+    with threads(2) as used:
+        assert [trained_hash(net, dtype) for _ in range(3)] == [one] * 3
+        assert used == {2}

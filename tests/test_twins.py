@@ -10,6 +10,7 @@ from helpers import assert_close, cast, run
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
+from fastnn_kernels._public import PUBLIC
 
 all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 exact_cases = pytest.mark.parametrize("case", [c for c in CASES if c.exact], ids=lambda case: case.name)
@@ -31,6 +32,7 @@ def public_kernels() -> list[str]:
 def test_every_public_kernel_has_a_twin_and_a_row() -> None:
     assert public_kernels() == sorted(ref.__all__)
     assert public_kernels() == sorted({case.kernel for case in CASES})
+    assert public_kernels() == sorted(PUBLIC), "bound for compiled callers"
 
 
 def test_case_names_are_unique() -> None:

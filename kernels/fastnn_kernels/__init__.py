@@ -5,6 +5,7 @@ float64, images (N, C, H, W); options are keyword-only. Inside `@njit` code (als
 threads) the same names run on one thread.
 """
 
+from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
 from .activation import (
@@ -19,7 +20,6 @@ from .activation import (
     tanh,
     tanh_backward,
 )
-from .config import config, fma_peak
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col

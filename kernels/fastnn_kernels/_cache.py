@@ -60,7 +60,7 @@ def cache_folder() -> Path | None:
     return None
 
 
-class _Locator(caching._CacheLocator):  # type: ignore[misc]
+class _Locator(caching._CacheLocator):
     def __init__(self, folder: Path, line: int) -> None:
         self._folder, self._line = folder, line
 
@@ -79,11 +79,11 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
         return None if folder is None else cls(folder, py_func.__code__.co_firstlineno)
 
 
-class _Impl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+class _Impl(caching.CompileResultCacheImpl):
     _locator_classes = (_Locator,)
 
 
-class _File(caching.IndexDataCacheFile):  # type: ignore[misc]
+class _File(caching.IndexDataCacheFile):
     """Names data files by their key.
 
     Numba numbers them, and two processes that save different signatures at once can then pick one number: the
@@ -98,7 +98,7 @@ class _File(caching.IndexDataCacheFile):  # type: ignore[misc]
         self._save_index(overloads)
 
 
-class _Cache(caching.FunctionCache):  # type: ignore[misc]
+class _Cache(caching.FunctionCache):
     _impl_class = _Impl
 
     def __init__(self, py_func: Callable[..., Any], flags: str) -> None:

@@ -50,8 +50,8 @@ def _forward(name: str, kind: int, x: Array, out: Array | None, slope: float = 0
 
 def _backward(name: str, kind: int, dy: Array, y: Array, out: Array | None, slope: float = 0.0) -> Array:
     gradient, value = check.float_array(name, "dy", dy), check.float_array(name, "y", y)
-    check.same_dtype(name, y=value, dy=gradient)
-    check.same_shape(name, y=value.shape, dy=gradient.shape)
+    check.same_dtype(name, dy=gradient, y=value)
+    check.same_shape(name, dy=gradient.shape, y=value.shape)
     dx = check.out_array(name, out, value.shape, value.dtype, inputs=(dy, y), in_place=True)
     workers = _threads.workers_for(-(-value.size // _CHUNK), 8 * value.size)
     arrays = (writeable_alias(gradient).reshape(-1), writeable_alias(value).reshape(-1), dx.reshape(-1))

@@ -84,7 +84,8 @@ def _conv2d_entry(workers, x, w, b, has_bias, y, n, c, height, width, k, kh, kw,
     if has_bias:
         bias[:k] = b
     for worker in prange(workers):
-        _conv2d_worker(worker, workers, x, packed, bias, y, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
+        _conv2d_worker(np.int64(worker), workers, x, packed, bias, y,
+                       n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
 
 
 @kernel
@@ -110,7 +111,8 @@ def _input_worker(worker, workers, dy, packed, dx, n, c, height, width, k, kh, k
 def _backward_input_entry(workers, dy, w, dx, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
     packed = _pack(w, c, k, kh * kw, c * kh * kw, kh * kw)
     for worker in prange(workers):
-        _input_worker(worker, workers, dy, packed, dx, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
+        _input_worker(np.int64(worker), workers, dy, packed, dx,
+                      n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
 
 
 @kernel
@@ -132,11 +134,11 @@ def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw,
                 m[do + p * L + lane] = 0  # spare lanes repeat sample 0, which must not count twice
         at = block * (size + filters)
         if kw >= 3 or c >= 3:
-            conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L, cols * L,
-                                         sums, at, c, kh, kw, filters, oh, ow, sh, sw, kw < 3)
+            conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, kw < 3)
         else:
-            conv2d_backward_weight_block(tile(x, _ROWS, 1), m, do, oh * ow * L, ow * L, m, po, rows * cols * L, cols * L,
-                                         sums, at, c, kh, kw, filters, oh, ow, sh, sw, False)
+            conv2d_backward_weight_block(tile(x, _ROWS, 1), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, False)
         channel_sums_block(m, do, oh * ow * L, ow * L, k, oh, ow, sums, at + size)
 
 
@@ -145,7 +147,8 @@ def _backward_weight_entry(workers, dy, x, dw, db, n, c, height, width, k, kh, k
     size, blocks = filters * c * kh * kw, -(-n // lanes(x))
     sums = np.zeros(max(1, blocks) * (size + filters), x.dtype)
     for worker in prange(workers):
-        _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
+        _weight_worker(np.int64(worker), workers, dy, x, sums,
+                       n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
     tree_sum(sums, 0, size + filters, blocks, size + filters)
     dw[:] = sums[: dw.size]
     db[:] = sums[size : size + k]

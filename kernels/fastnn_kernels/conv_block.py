@@ -43,14 +43,17 @@ def product(t, x, xo, x_col, x_channel, x_row, x_step, w, wo, w_tile, w_channel,
 
 @kernel
 def pack_weights(w, wo, first, inner, f_stride, i_stride, taps, width, packed, po):
-    """Pack (first, inner, taps) weights as [tile of `width` firsts][inner][tap][width], so that a tile's scalars
-    are next to each other; the last tile overlaps where `width` does not divide."""
+    """Pack (first, inner, taps) weights as [tile of `width` firsts][inner][tap][width].
+
+    A tile's scalars are then next to each other; the last tile overlaps where `width` does not divide.
+    """
     for f in range(-(-first // width)):
         f0 = min(f * width, first - width)
         for c in range(inner):
             for p in range(taps):
+                to = po + ((f * inner + c) * taps + p) * width
                 for k in range(width):
-                    packed[po + ((f * inner + c) * taps + p) * width + k] = w[wo + (f0 + k) * f_stride + c * i_stride + p]
+                    packed[to + k] = w[wo + (f0 + k) * f_stride + c * i_stride + p]
 
 
 @kernel
@@ -122,7 +125,8 @@ def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_cha
                                  channels, kh, kw, filters, oh, ow, sh, sw, across_channels):
     """Gradient of the weights of one lane block, (filters, channels, kh, kw), summed over pixels and lanes.
 
-    `form` has the sizes of a tile of (filters, kernel columns), or of (filters, input channels) where the kernel is too narrow.
+    `form` has the sizes of a tile of (filters, kernel columns), or of (filters, input channels) for a narrow
+    kernel.
     """
     L = lanes(x)
     t = tile_like(form)

@@ -65,7 +65,8 @@ _matmul = entries(_matmul_entry)
 def _multiply(a, a_row, a_step, b, b_step, b_col, bias, out, rows, terms, cols):
     workers = _threads.workers_for(-(-rows // _TASK_ROWS), rows * terms * cols)
     start = b if bias is None else bias
-    _threads.launch(_matmul, workers, a, a_row, a_step, b, b_step, b_col, start, bias is not None, out, rows, terms, cols)
+    _threads.launch(_matmul, workers, a, a_row, a_step, b, b_step, b_col, start, bias is not None, out, rows, terms,
+                    cols)
 
 
 def _flat(array: Array) -> Array:

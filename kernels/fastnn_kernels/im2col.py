@@ -1,8 +1,8 @@
 """im2col and col2im: windows of images as the columns of a matrix."""
 
 from . import _checks as check
-from . import _threads
 from . import _options as options
+from . import _threads
 from ._arrays import Array, writeable_alias
 from ._jit import entries, prange
 from ._options import Padding, Size

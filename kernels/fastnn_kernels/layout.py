@@ -7,7 +7,7 @@ from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpos
 
 @kernel
 def lane_samples(samples, first, n):
-    """Number the samples of a block that starts at `first` of `n`; spare lanes repeat sample 0. Return valid lanes."""
+    """Fill in a block's samples from `first` on, spare lanes with sample 0; return the number of valid lanes."""
     for lane in range(samples.size):
         samples[lane] = first + lane if first + lane < n else 0
     return min(samples.size, n - first)
@@ -15,7 +15,7 @@ def lane_samples(samples, first, n):
 
 @kernel
 def gather_block(x, size, samples, first, y, yo):
-    """Load the features of `lanes` samples, ``x[samples[first + lane] * size + feature]``, into ``y[feature, lane]``."""
+    """Load ``x[samples[first + lane] * size + feature]`` into ``y[feature, lane]``."""
     L = lanes(y)
     t = tile_square(y)
     if size >= L:

@@ -88,7 +88,7 @@ def softmax_cross_entropy(prediction: Array, target: Array, *, reduction: str = 
     check.batch(name, "prediction", x.shape, 2)
     options.choice(f"{name}: reduction", reduction, REDUCTIONS)
     n, classes = x.shape
-    soft = isinstance(target, np.ndarray) and target.dtype.kind == "f"
+    soft = isinstance(target, np.ndarray) and target.ndim != 1
     if soft:
         shares = check.float_array(name, "target", target)
         check.same_dtype(name, prediction=x, target=shares)
@@ -187,7 +187,8 @@ def _sum_squared_error_inside(prediction, target, reduction="mean"):
         losses = np.empty(n, prediction.dtype)
         d = np.empty(prediction.shape, prediction.dtype)
         scale = 1.0 / max(1, n) if reduction == "mean" else 1.0
-        _squared_serial(1, flat(prediction), flat(target), losses, d.reshape(-1), n, prediction.size // max(1, n), scale)
+        size = prediction.size // max(1, n)
+        _squared_serial(1, flat(prediction), flat(target), losses, d.reshape(-1), n, size, scale)
         total = 0.0
         for loss in losses:
             total += loss

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from .stage import NO_HALO, Axis, Halo, Machine, Stage
 from .tape import Row, Tape, Value
 
+
 @dataclass(frozen=True)
 class Item:
     """One stage of one row, as the executor runs it."""

@@ -241,15 +241,12 @@ def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[type
 
         return result(dtype)(*args), codegen
 
-    if arity == 1:
-        def typer(typingctx, a):
-            return check((a,))
-    elif arity == 2:
-        def typer(typingctx, a, b):
-            return check((a, b))
-    else:
-        def typer(typingctx, a, b, c):
-            return check((a, b, c))
+    typers = {
+        1: lambda typingctx, a: check((a,)),
+        2: lambda typingctx, a, b: check((a, b)),
+        3: lambda typingctx, a, b, c: check((a, b, c)),
+    }
+    typer = typers[arity]
     typer.__doc__ = doc
     return intrinsic(typer)
 
@@ -304,7 +301,7 @@ def vsum(typingctx, a):
 
 @intrinsic
 def vwhere(typingctx, mask, a, b):
-    """`a` where the mask is set, else `b`."""
+    """Choose `a` where the mask is set, else `b`."""
     if not isinstance(mask, Mask) or a != b:
         return None
     return a(mask, a, b), lambda context, builder, sig, args: builder.select(*args)
@@ -312,7 +309,7 @@ def vwhere(typingctx, mask, a, b):
 
 @intrinsic
 def vscale2(typingctx, a, exponent):
-    """``a * 2**exponent`` for integral exponents between -126 and 127 (float64: -1022 and 1023)."""
+    """Multiply by ``2**exponent``, for integral exponents between -126 and 127 (float64: -1022 and 1023)."""
     if not isinstance(a, Vec) or a != exponent:
         return None
     dtype = a.dtype

@@ -92,9 +92,9 @@ def softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
     """
     name = "softmax_backward"
     gradient, value = check.float_array(name, "dy", dy), check.float_array(name, "y", y)
-    check.same_dtype(name, y=value, dy=gradient)
+    check.same_dtype(name, dy=gradient, y=value)
     check.batch(name, "y", value.shape, 2)
-    check.same_shape(name, y=value.shape, dy=gradient.shape)
+    check.same_shape(name, dy=gradient.shape, y=value.shape)
     dx = check.out_array(name, out, value.shape, value.dtype, inputs=(dy, y), in_place=True)
     n, channels = value.shape[:2]
     workers = _threads.workers_for(n, 10 * value.size)

@@ -116,7 +116,7 @@ def call_op(typingctx, address, task):
 
 @intrinsic
 def cast_pointer(typingctx, pointer, like):
-    """The same address as a pointer to what `like` points to."""
+    """Return the same address as a pointer to what `like` points to."""
     target = types.CPointer(simd.dtype_of(like))
 
     def codegen(context, builder, sig, args):

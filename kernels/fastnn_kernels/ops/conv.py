@@ -147,7 +147,7 @@ def _backward_input_halo(row, machine):
 
 
 def _weight_tile(row, machine):
-    c, kh, kw, k, oh, ow, *_ = _geometry(row)
+    c, _, kw, k, oh, ow, *_ = _geometry(row)
     across = kw < 3 and c > kw
     kb, xb = choose.product_tile(k, c if across else kw, oh * ow, machine.tile_limit)
     return kb, xb, across

@@ -64,7 +64,8 @@ def _product_tile(row, machine, outputs, terms):
 
 def _forward(row, places, machine):
     n_in, n_out = _sizes(row)
-    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), (1, n_out, n_in, n_out, int("b" in row.params), 3))
+    options = (1, n_out, n_in, n_out, int("b" in row.params), 3)
+    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), options)
 
 
 def _backward_input(row, places, machine):
@@ -146,7 +147,8 @@ DENSE = Op(
     (
         Kernel("backward_weight", ("dy", "x"), ("dw", "db"), twins.dense_backward_weight, (
             Stage(Axis.BLOCK, ("dy",), ("dyt", "db"), _transpose, temps=_transpose_temps, plain=True),
-            Stage(Axis.TILE, ("x", "dyt", "stack"), ("dw",), _backward_weight, temps=_backward_weight_temps, plain=True),
+            Stage(Axis.TILE, ("x", "dyt", "stack"), ("dw",), _backward_weight, temps=_backward_weight_temps,
+                  plain=True),
         )),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.dense_backward_input,
                (Stage(_axis, ("dy", "w"), ("dx",), _backward_input, plain=True),)),

@@ -137,7 +137,9 @@ ADD = Op(
     Kernel("forward", ("x", "z"), ("y",), twins.add_forward, (Stage(Axis.BLOCK, ("x", "z"), ("y",), _add),)),
     (
         # The gradient of a sum is the gradient of each term.
-        Kernel("backward_x", ("dy",), ("dx",), twins.identity_backward, (Stage(Axis.BLOCK, ("dy",), ("dx",), _copy("dy", "dx")),)),
-        Kernel("backward_z", ("dy",), ("dz",), twins.identity_backward, (Stage(Axis.BLOCK, ("dy",), ("dz",), _copy("dy", "dz")),)),
+        Kernel("backward_x", ("dy",), ("dx",), twins.identity_backward,
+               (Stage(Axis.BLOCK, ("dy",), ("dx",), _copy("dy", "dx")),)),
+        Kernel("backward_z", ("dy",), ("dz",), twins.identity_backward,
+               (Stage(Axis.BLOCK, ("dy",), ("dz",), _copy("dy", "dz")),)),
     ),
 )
