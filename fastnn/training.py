@@ -136,7 +136,12 @@ def train(
     args = x, y, order, batch_size, counters.step + 1, np.full(steps, lr)
     if engine.backend == "compiled" and not engine.compiles("train"):
         with held_back():
-            results: Array = engine.call("train", *args)
+            try:
+                results: Array = engine.call("train", *args)
+            except RuntimeError as error:
+                # Steps before the one that an op refused have changed the parameters.
+                counters.step += getattr(error, "steps", 0)
+                raise
             counters.step += steps
         return results
     # Compiling, and NumPy, may take seconds: let Ctrl-C through and undo what it cut in two. A copy of the

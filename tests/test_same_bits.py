@@ -69,6 +69,28 @@ def test_the_gradient_of_a_batch_is_the_mean_over_its_samples(net):
     assert_same_arrays(tape, of_batch, grads)
 
 
+@pytest.mark.parametrize("net", ["same_padded", "residual", "two_features", "grouped"])
+def test_aligned_halves_of_a_batch_add_up_to_the_same_bits(net):
+    # Sums over the blocks form a balanced tree: whoever holds an aligned half has a subtree of it. The factor 1 / n
+    # is a power of two, hence exact.
+    tape = ALL[net]()
+    executor = make(Executor, tape, np.float64)
+    n = 8 * executor.lanes
+
+    def gradients(x, y):
+        loss, _ = executor.gradients(x, y)
+        return np.append(executor.memory.grads, loss)
+
+    def by_halves(x, y):
+        if len(x) == executor.lanes:
+            return gradients(x, y)
+        half = len(x) // 2
+        return (by_halves(x[:half], y[:half]) + by_halves(x[half:], y[half:])) / 2
+
+    x, y = data(tape, n, np.float64)
+    np.testing.assert_array_equal(by_halves(x, y), gradients(x, y))
+
+
 def trained_hash(net, dtype, batch_size=64, samples=150):
     """Train an epoch; return the sha256 of parameters, optimizer state and results."""
     tape = ALL[net]()

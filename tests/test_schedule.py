@@ -1,10 +1,12 @@
 """Phases, memory and the update table, as tables: nothing is compiled here."""
 
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from tapes import ADAM, ALL, SMALL, Net, grouped, lenet
+
 from fastnn_kernels import choose
 from fastnn_kernels.ops.update import CHUNK_COLUMNS, CHUNK_SIZE, DECAY, OFFSET, SIZE, SLOT, TRAINED
 from fastnn_kernels.placement import place
@@ -12,7 +14,6 @@ from fastnn_kernels.program import OPERANDS, make_program
 from fastnn_kernels.schedule import make_schedule
 from fastnn_kernels.stage import NO_HALO, Axis, Machine, Space
 from fastnn_kernels.tape import Row
-from tapes import ADAM, ALL, SMALL, Net, grouped, lenet
 
 BLOCK, GROUP, TILE, CHUNK = Axis
 # AVX-512 and AVX2 in float32, AVX-512 and SSE2 in float64.
@@ -159,7 +160,7 @@ def test_slots_of_gradients_do_not_overlap(net, machine):
     tape = ALL[net]()
     _, placement = laid_out(tape, machine)
     ranges = sorted((start, start + tape.params[k].size) for k, start in placement.slots.items())
-    assert all(end <= start for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
     assert all(start % machine.lanes == 0 for start, _ in ranges)
     assert not ranges or ranges[-1][1] <= placement.sizes[Space.SLOT]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fastnn_kernels import _threads
-from fastnn_kernels._jit import THREAD_LIMIT
 from tapes import threads
 from training_process import by_turns
+
+from fastnn_kernels import _threads
+from fastnn_kernels._jit import THREAD_LIMIT
 
 TESTS = Path(__file__).parent
 LAYERS = ("tbb", "omp", "workqueue")
@@ -19,10 +20,10 @@ WAYS = ("by-turns-1", "by-turns-2", "by-turns-3", "at-once-1", "at-once-2", "at-
 
 
 @cache
-def told_by(layer):
+def told_by(layer, *arguments):
     """What training_process.py prints on this threading layer: way -> words; None where it is not installed."""
     environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "3"}
-    command = [sys.executable, TESTS / "training_process.py"]
+    command = [sys.executable, TESTS / "training_process.py", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     if "No threading layer could be loaded" in done.stderr:
         return None
@@ -36,8 +37,8 @@ def expected():
         return by_turns().split()
 
 
-def require(layer):
-    told = told_by(layer)
+def require(layer, *arguments):
+    told = told_by(layer, *arguments)
     if told is None:
         pytest.skip(f"the threading layer {layer} is not installed")
     assert told["exit"] == 0, told["stderr"]
@@ -60,6 +61,13 @@ def test_a_child_forked_after_threads_ran_trains_with_one(layer):
     told = require(layer)
     assert told.get("fork") == expected(), told["stderr"]
     assert told["fork-workers"] == ["1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_after_foreign_threads_ran_trains():
+    # OpenMP ends a forked child that enters a parallel loop, whoever started the threads of its parent.
+    told = require("omp", "foreign")
+    assert told.get("fork") == expected(), told["stderr"]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -1,7 +1,8 @@
 """A process that trains in each of the ways a user's program may, for `test_threads.py`.
 
 Prints the threading layer, then for each way a line with the sha256 of what was trained: two models by turns, the same
-two in two Python threads at once with 1, 2 and 3 workers, both again in a spawned and in a forked child.
+two in two Python threads at once with 1, 2 and 3 workers, both again in a spawned and in a forked child. With the
+argument `foreign`: in a child forked after somebody else's parallel loop.
 """
 
 import hashlib
@@ -11,10 +12,12 @@ import signal
 import sys
 import threading
 
+import numba
 import numpy as np
+from tapes import MOMENTUM, SMALL, data, make, threads
+
 from fastnn_kernels import _threads
 from fastnn_kernels.executor import Executor
-from tapes import MOMENTUM, SMALL, data, make, threads
 
 MODELS = ("same_padded", "residual")
 SECONDS = 60  # a child that hangs is ended
@@ -87,8 +90,23 @@ def main() -> None:
         with threads(2):
             forked("fork")
             say("after-fork", by_turns())
-    sys.exit(0)
+
+
+def after_foreign_threads() -> None:
+    """Fork after the user's own parallel function started the threads, and none of ours did."""
+
+    @numba.njit(parallel=True)
+    def count(n):
+        ones = np.zeros(n)
+        for i in numba.prange(n):
+            ones[i] = 1.0
+        return ones.sum()
+
+    assert count(8) == 8
+    say("layer", numba.threading_layer())
+    with threads(2):
+        forked("fork")
 
 
 if __name__ == "__main__":
-    main()
+    after_foreign_threads() if "foreign" in sys.argv else main()

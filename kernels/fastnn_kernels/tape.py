@@ -118,7 +118,8 @@ class Tape:
         values = {k: v for k, v in operands.items() if isinstance(v, Value)}
         params = {k: v for k, v in operands.items() if isinstance(v, Parameter)}
         attrs = {k: v for k, v in operands.items() if not isinstance(v, (Value, Parameter)) and k not in kernel.reads}
-        shapes = {k: v.shape for k, v in (*values.items(), *params.items())}
+        bound: dict[str, Value | Parameter] = {**values, **params}
+        shapes = {k: v.shape for k, v in bound.items()}
         for out, shape in definition.shape(shapes, **attrs).items():
             values[out] = self.value(shape, f"{name or op}.{out}")
         return Row(op, kernel.name, values, params, {}, attrs)
@@ -156,7 +157,8 @@ class Tape:
                 operands = {k: v for k, v in {**values, **outputs}.items() if k in kernel.reads} | fresh
                 params = {k: p for k, p in row.params.items() if k in kernel.reads}
                 # The kernel's shape arguments (x_shape, w_shape) are known from the forward row.
-                shapes = {f"{k}_shape": v.shape for k, v in (*row.values.items(), *row.params.items())}
+                forward: dict[str, Value | Parameter] = {**row.values, **row.params}
+                shapes = {f"{k}_shape": v.shape for k, v in forward.items()}
                 rows.append(Row(row.op, kernel.name, operands, params, grads, {**row.attrs, "shapes": shapes}))
                 for out, value in fresh.items():
                     self._accumulate(gradient, row.values[out[1:]], value, rows)
