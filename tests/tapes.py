@@ -107,6 +107,18 @@ def residual() -> Tape:
     return net.flatten().dense(5).done()
 
 
+def halos_of_two_widths() -> Tape:
+    """Maps read by two convolutions with other paddings, the wider one first or last."""
+    net = Net(2, 5, 6)
+    for sizes in ((3, 5), (5, 3)):
+        branches, source = [], net.y
+        for k in sizes:
+            net.y = source
+            branches.append(net.conv(4, (k, k), padding=(k // 2,) * 4).y)
+        net.layer("add", branches[0], z=branches[1]).layer("relu")
+    return net.flatten().dense(5).done()
+
+
 def map_behind_dense() -> Tape:
     """dense -> map -> padded convolution -> dense, with another reading of the same features."""
     net = Net(6).dense(24).layer("relu")
@@ -160,8 +172,8 @@ def grouped() -> Tape:
 
 SMALL: dict[str, Callable[[], Tape]] = {
     build.__name__: build
-    for build in (same_padded, uneven, large_kernel, map_targets, residual, map_behind_dense, padded_and_plain,
-                  input_read_twice, frozen, two_features)
+    for build in (same_padded, uneven, large_kernel, map_targets, residual, halos_of_two_widths, map_behind_dense,
+                  padded_and_plain, input_read_twice, frozen, two_features)
 }  # fmt: skip
 ALL = {**SMALL, "lenet": lenet, "grouped": grouped}
 

@@ -36,7 +36,7 @@ def environment(pytestconfig):
         **os.environ,
         "NUMBA_CPU_NAME": "haswell",
         "NUMBA_CPU_FEATURES": "+avx2,+fma",  # the name alone keeps AVX-512
-        "NUMBA_CACHE_DIR": str(pytestconfig.cache.mkdir("avx2")),
+        "NUMBA_CACHE_DIR": str(pytestconfig.rootpath / ".pytest_cache" / "avx2"),
     }
 
 

@@ -5,6 +5,7 @@ float64, images (N, C, H, W); options are keyword-only. Inside `@njit` code (als
 threads) the same names run on one thread.
 """
 
+from . import reference
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -49,6 +50,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "momentum_update",
+    "reference",
     "relu",
     "relu_backward",
     "set_num_threads",

@@ -9,7 +9,6 @@ written there is no cache, and everything still works.
 import functools
 import hashlib
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable
@@ -90,8 +89,14 @@ class _File(caching.IndexDataCacheFile):
     index of the one pairs with the data of the other. With a name of its own each key finds its own data or none.
     """
 
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()
+        except Exception:
+            return {}  # damaged: written anew
+
     def save(self, key: Any, data: Any) -> None:
-        name = f"{self._index_name[:-4]}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+        name = f"{self._index_name[:-4]}.{hashlib.sha256(repr((key, self._source_stamp)).encode()).hexdigest()[:16]}.nbc"
         self._save_data(name, data)
         overloads = self._load_index()
         overloads[key] = name
@@ -113,7 +118,7 @@ class _Cache(caching.FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             found = super().load_overload(sig, target_context)
-        except (OSError, EOFError, pickle.UnpicklingError, ValueError):
+        except Exception:
             found = None  # a damaged file is a miss, and is written anew
         STATISTICS["misses" if found is None else "hits"] += 1
         return found
@@ -131,6 +136,7 @@ STATISTICS = {"hits": 0, "misses": 0, "unsaved": 0}
 
 def attach(compiled: Any, function: Callable[..., Any], flags: str = "") -> Any:
     """Give a dispatcher or C callback its cache, where there is a folder for it."""
-    if cache_folder() is not None:
+    ours = Path(function.__code__.co_filename).resolve().is_relative_to(_PACKAGE)
+    if ours and cache_folder() is not None:
         compiled._cache = _Cache(function, flags)
     return compiled

@@ -43,7 +43,7 @@ _ARM = binding.get_default_triple().startswith(("aarch64", "arm64"))
 HAS_FMA = _ARM or bool(_FEATURES & {"fma", "avx512f"})
 ISA, VECTOR_BYTES = (
     ("avx512", 64) if "avx512f" in _FEATURES
-    else ("avx2" if "avx2" in _FEATURES else "avx", 32) if "avx" in _FEATURES
+    else ("avx2" if "avx2" in _FEATURES else "avx", 32) if _FEATURES & {"avx", "avx2"}
     else ("neon" if _ARM else "sse2", 16)
 )
 # Accumulators of a register tile: 32 vector registers with AVX-512 and NEON, 16 elsewhere.

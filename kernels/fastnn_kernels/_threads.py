@@ -50,7 +50,7 @@ _lock = threading.Lock()
 
 def _after_fork() -> None:
     global _forked
-    _forked = _launched
+    _forked = _launched or _numba_parallel._is_initialized
 
 
 if hasattr(os, "register_at_fork"):
