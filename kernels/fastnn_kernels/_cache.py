@@ -96,7 +96,8 @@ class _File(caching.IndexDataCacheFile):
             return {}  # damaged: written anew
 
     def save(self, key: Any, data: Any) -> None:
-        name = f"{self._index_name[:-4]}.{hashlib.sha256(repr((key, self._source_stamp)).encode()).hexdigest()[:16]}.nbc"
+        digest = hashlib.sha256(repr((key, self._source_stamp)).encode()).hexdigest()[:16]
+        name = f"{self._index_name[:-4]}.{digest}.nbc"
         self._save_data(name, data)
         overloads = self._load_index()
         overloads[key] = name

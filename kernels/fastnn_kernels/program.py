@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .fuse import relu_behind_pool
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_SIZE, reduce_call, update_call
 from .placement import Placement, place, root_key
@@ -57,6 +58,7 @@ class Program:
 
 def make_program(tape: Tape, machine: Machine, *, backward: bool, loss: bool, update: Update | None) -> Program:
     """Compile `tape` to tables: forward, then the loss or the way out, then backward and update where wanted."""
+    tape = relu_behind_pool(tape)
     rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {}), *tape.forward]
     if loss:
         assert tape.loss is not None

@@ -26,10 +26,7 @@ def common_rows(*places):
     if all(p.halo == NO_HALO for p in places):
         c, h, w = places[0].shape
         return (1, 1, c * h * w), (0, 0) * len(places)
-    strides: tuple[int, ...] = ()
-    for p in places:
-        strides += (p.channel, p.row)
-    return places[0].shape, strides
+    return places[0].shape, tuple(n for p in places for n in (p.channel, p.row))
 
 
 @functools.cache
