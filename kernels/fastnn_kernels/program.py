@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .fuse import relu_behind_pool
 from .ops.shape import zero_halo_call
-from .ops.update import CHUNK_SIZE, reduce_call, update_call
+from .ops.update import CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
 from .placement import Placement, place, root_key
 from .schedule import Item, Schedule, make_schedule
 from .stage import Axis, Call, Machine, Place, Space
@@ -136,8 +136,9 @@ class _Tables:
         rows = []
         for param in self.tape.params:
             slot = self.placement.slots.get(param.index, -1)
-            for start in range(0, param.size, CHUNK_SIZE):
-                size = min(CHUNK_SIZE, param.size - start)
+            longest = CHUNK_SIZE if slot >= 0 else COMPLETE_CHUNK_SIZE
+            for start in range(0, param.size, longest):
+                size = min(longest, param.size - start)
                 where = slot + start if slot >= 0 else -1
                 rows.append((param.offset + start, size, where, int(param.decay), int(param.trainable)))
         return np.array(rows, np.int64).reshape(-1, 5)
