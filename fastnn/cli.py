@@ -130,6 +130,7 @@ def _train(options: argparse.Namespace) -> None:
     model.compile(optimizer=optimizer, loss="softmax_cross_entropy", metrics=["accuracy"])
     history = model.fit(x_train, y_train, epochs=options.epochs, batch_size=options.batch_size).history
     test = model.evaluate(x_test, y_test)
+    print(f"test accuracy {test['accuracy']:.4f}", flush=True)  # before the file, which a full disk may refuse
     if options.json:
         given = {key: value for key, value in vars(options).items() if key not in ("command", "json")}
         used = {"lr": rate, "threads": fn.get_num_threads()}
@@ -141,7 +142,6 @@ def _train(options: argparse.Namespace) -> None:
             "compile_seconds": model.compile_seconds,
         }
         jsonfile.write(options.json, result)
-    print(f"test accuracy {test['accuracy']:.4f}")
 
 
 def _load(options: argparse.Namespace) -> "TrainTest":

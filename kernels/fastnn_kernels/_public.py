@@ -12,6 +12,8 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload
 
+from ._jit import kernel
+
 PUBLIC: dict[str, Callable[..., Any]] = {}
 
 
@@ -71,6 +73,16 @@ def _read_pads(padding, kh, kw):
         if all(isinstance(p, types.BaseTuple) and len(p) == 2 for p in padding):
             return lambda padding, kh, kw: (padding[0][0], padding[0][1], padding[1][0], padding[1][1])
     return None
+
+
+@kernel
+def window_count(size, before, after, k, s):
+    """Count the places of a window of `k` along a padded side, in compiled code."""
+    if k < 1 or s < 1 or before < 0 or after < 0:
+        raise ValueError("kernel size and stride must be at least 1, padding at least 0")
+    if size + before + after < k:
+        raise ValueError("the kernel is larger than the padded image")
+    return (size + before + after - k) // s + 1
 
 
 def flat(array):

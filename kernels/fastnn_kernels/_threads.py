@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,12 @@ def set_num_threads(n: int) -> None:
         If `n` is below 1, or above the threads that Numba was started with.
     """
     global _count
-    if isinstance(n, bool) or not isinstance(n, int):
-        raise TypeError(f"set_num_threads: n must be an int, not {type(n).__name__}")
+    given: Any = n
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise TypeError(f"set_num_threads: n must be an int, not {type(given).__name__}")
     if not 1 <= n <= THREAD_LIMIT:
         raise ValueError(f"set_num_threads: n is {n}; it must be from 1 to {THREAD_LIMIT}, the threads of this process")
-    _count = n
+    _count = int(n)
 
 
 def get_num_threads() -> int:

@@ -8,7 +8,7 @@ from . import _threads
 from ._arrays import Array, writeable_alias
 from ._jit import TILE_LIMIT, entries, kernel, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair
+from ._public import flat, inside, output, read_pads, read_pair, window_count
 from .conv_block import (
     channel_sums_block,
     conv2d_backward_input_block,
@@ -298,14 +298,6 @@ def conv2d_backward(
 _forward_serial, _input_serial, _weight_serial = _forward[0], _input[0], _weight[0]
 
 
-@kernel
-def _output_size(size, before, after, k, s):
-    out = (size + before + after - k) // s + 1
-    if out < 1 or s < 1:
-        raise ValueError("conv2d: the kernel is larger than the padded image, or the stride is below 1")
-    return out
-
-
 @inside(conv2d)
 def _conv2d_inside(x, w, b=None, stride=1, padding=0, out=None):
     def call(x, w, b=None, stride=1, padding=0, out=None):
@@ -315,7 +307,7 @@ def _conv2d_inside(x, w, b=None, stride=1, padding=0, out=None):
             raise ValueError("conv2d: x and w have different numbers of channels")
         sh, sw = read_pair(stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = _output_size(height, top, bottom, kh, sh), _output_size(width, left, right, kw, sw)
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         y = output(out, (n, k, oh, ow), x)
         weights = flat(w)
         if b is None:
@@ -338,7 +330,7 @@ def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0):
         k, channels, kh, kw = w.shape
         sh, sw = read_pair(stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = _output_size(height, top, bottom, kh, sh), _output_size(width, left, right, kw, sw)
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         if channels != c or dy.shape != (n, k, oh, ow):
             raise ValueError("conv2d_backward_input: the shapes of dy, w and x_shape do not belong together")
         dx = np.empty((n, c, height, width), dy.dtype)
@@ -355,7 +347,7 @@ def _conv2d_backward_weight_inside(dy, x, w_shape, stride=1, padding=0):
         k, channels, kh, kw = w_shape
         sh, sw = read_pair(stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = _output_size(height, top, bottom, kh, sh), _output_size(width, left, right, kw, sw)
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         if channels != c or dy.shape != (n, k, oh, ow):
             raise ValueError("conv2d_backward_weight: the shapes of dy, x and w_shape do not belong together")
         dw, db = np.empty((k, c, kh, kw), x.dtype), np.empty(k, x.dtype)

@@ -6,7 +6,7 @@ from . import _threads
 from ._arrays import Array, writeable_alias
 from ._jit import entries, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair
+from ._public import flat, inside, output, read_pads, read_pair, window_count
 
 
 def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, top, left):
@@ -138,9 +138,7 @@ def _im2col_inside(x, kernel_size, stride=1, padding=0, out=None):
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = (height + top + bottom - kh) // sh + 1, (width + left + right - kw) // sw + 1
-        if oh < 1 or ow < 1:
-            raise ValueError("im2col: the kernel is larger than the padded image")
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         cols = output(out, (c * kh * kw, n * oh * ow), x)
         _im2col_serial(1, flat(x), cols.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
         return cols
@@ -155,7 +153,7 @@ def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = (height + top + bottom - kh) // sh + 1, (width + left + right - kw) // sw + 1
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         if cols.shape != (c * kh * kw, n * oh * ow):
             raise ValueError("col2im: cols does not have the shape of these windows")
         x = output(out, (n, c, height, width), cols)

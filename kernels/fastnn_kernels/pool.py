@@ -7,7 +7,7 @@ from . import _threads
 from ._arrays import Array, writeable_alias
 from ._jit import entries, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair
+from ._public import flat, inside, output, read_pads, read_pair, window_count
 
 
 def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, top, left):
@@ -116,9 +116,9 @@ def _max_pool2d_inside(x, kernel_size, stride=None, padding=0):
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(kernel_size if stride is None else stride)
         top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = (height + top + bottom - kh) // sh + 1, (width + left + right - kw) // sw + 1
-        if oh < 1 or ow < 1 or max(top, bottom) > kh // 2 or max(left, right) > kw // 2:
-            raise ValueError("max_pool2d: the window is larger than the padded image, or the padding than half of it")
+        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
+        if max(top, bottom) > kh // 2 or max(left, right) > kw // 2:
+            raise ValueError("max_pool2d: the padding is larger than half the kernel")
         y = np.empty((n, c, oh, ow), x.dtype)
         argmax = np.empty((n, c, oh, ow), np.int64)
         _forward_serial(1, flat(x), y.reshape(-1), argmax.reshape(-1), n * c, height, width, kh, kw, oh, ow, sh, sw,

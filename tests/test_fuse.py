@@ -1,0 +1,62 @@
+"""Rewriting a tape changes no bit: the reference interpreter runs it before and after."""
+
+import numpy as np
+import pytest
+from tapes import Net, data, lenet, make, residual
+
+from fastnn_kernels.fuse import relu_behind_pool
+from fastnn_kernels.reference.interpreter import Interpreter
+
+
+def overlapping():
+    """Windows that overlap and are padded, on few different numbers, so that many maxima tie."""
+    net = Net(2, 7, 9).layer("relu").pool((3, 3), (2, 2), (1, 1))
+    net.conv(3, (2, 2)).layer("relu").pool((2, 2), (1, 1))
+    return net.done("sum_squared_error")
+
+
+def ops(tape):
+    return [row.op for row in tape.forward]
+
+
+@pytest.mark.parametrize("net", [lenet, overlapping, residual])
+@pytest.mark.parametrize("spoilt", [False, True], ids=["numbers", "nan"])
+def test_relu_behind_pool_gives_the_same_bits(net, spoilt):
+    tape = net()
+    moved = relu_behind_pool(tape)
+    x, y = data(tape, 5, np.float64)
+    x = np.round(2 * x) / 2  # ties, zeros among them
+    if spoilt:
+        x[1, 0, 2, 3] = np.nan
+    before, after = (make(Interpreter, t, np.float64) for t in (tape, moved))
+    assert np.array_equal(before.gradients(x, y), after.gradients(x, y), equal_nan=True)
+    assert np.array_equal(before.memory.grads, after.memory.grads, equal_nan=True)
+    assert spoilt or np.count_nonzero(before.memory.grads) > before.memory.grads.size // 3
+
+
+def test_relu_moves_behind_the_pool_that_alone_reads_it():
+    assert ops(lenet())[1:3] == ["relu", "max_pool2d"]
+    assert ops(relu_behind_pool(lenet()))[1:3] == ["max_pool2d", "relu"]
+    assert len(ops(relu_behind_pool(lenet()))) == len(ops(lenet()))
+
+
+def test_relu_with_a_second_reader_stays():
+    net = Net(1, 4, 4)
+    net.layer("relu")
+    kept = net.y
+    net.pool((2, 2), (2, 2))
+    net.reshape(4)
+    pooled = net.y
+    net.y = kept
+    net.reshape(16)
+    net.dense(4)
+    net.y = net.tape.add("add", x=net.y, z=pooled)
+    tape = net.done()
+    assert ops(relu_behind_pool(tape)) == ops(tape)
+
+
+def test_the_tape_itself_is_left_as_it_was():
+    tape = lenet()
+    rows, values = list(tape.forward), list(tape.values)
+    relu_behind_pool(tape)
+    assert (tape.forward, tape.values) == (rows, values)
