@@ -179,7 +179,7 @@ class Sequential:
         ------
         KeyboardInterrupt
             On Ctrl-C, between two steps: the model is whole, `history` has the finished epochs, and another
-            call goes on from there.
+            call goes on with these parameters, and with the interrupted epoch from its start.
         """
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))

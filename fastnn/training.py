@@ -70,11 +70,12 @@ def run(engine: Engine, counters: Counters, plan: Plan, history: History) -> Non
     """Train the epochs of the plan; `history` has all finished epochs, whatever ends the loop."""
     progress = Progress(plan.verbose, plan.epochs.stop)
     pacer = Pacer()
-    counters.epoch = max(counters.epoch, plan.epochs.start)
+    shuffled = max(counters.epoch, plan.epochs.start)  # which permutation comes next
     try:
         for epoch in plan.epochs:
-            values, speed = _train_epoch(engine, counters, plan, pacer, progress, epoch + 1)
-            counters.epoch += 1
+            order = plan.order(shuffled)
+            values, speed = _train_epoch(engine, counters, plan, order, pacer, progress, epoch + 1)
+            counters.epoch = shuffled = shuffled + 1
             if plan.validation is not None:
                 found = evaluate(
                     engine, *plan.validation, plan.batch_size, plan.metrics, quiet=plan.verbose == 0
@@ -88,11 +89,10 @@ def run(engine: Engine, counters: Counters, plan: Plan, history: History) -> Non
 
 
 def _train_epoch(
-    engine: Engine, counters: Counters, plan: Plan, pacer: Pacer, progress: Progress, number: int
+    engine: Engine, counters: Counters, plan: Plan, order: Array, pacer: Pacer, progress: Progress, number: int
 ) -> tuple[dict[str, float], float]:
     """Train one epoch; return its averages and its images a second, without the call that compiled."""
     began = time.perf_counter()
-    order = plan.order(counters.epoch)
     loss_sum = correct = 0.0
     done = cold_done = 0
     cold_seconds = 0.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tapes import ADAM, ALL, SMALL, Net, grouped, lenet
 
-from fastnn_kernels import choose
+from fastnn_kernels import tile_choice
 from fastnn_kernels.ops.update import (
     CHUNK_COLUMNS,
     CHUNK_SIZE,
@@ -227,7 +227,7 @@ def test_tiles_stay_within_the_registers():
     for machine in MACHINES:
         for rows in (1, 5, 6, 16, 84, 2000):
             for cols in (1, 4, 5, 14, 28):
-                r, c = choose.product_tile(rows, cols, 25, machine.tile_limit)
+                r, c = tile_choice.product_tile(rows, cols, 25, machine.tile_limit)
                 assert r * c <= machine.tile_limit
                 assert r <= rows
                 assert c <= cols

@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tapes
 from tapes import threads
 from training_process import by_turns
 
 from fastnn_kernels import _threads
 from fastnn_kernels._jit import THREAD_LIMIT
+from fastnn_kernels.executor import Executor
 
 TESTS = Path(__file__).parent
 LAYERS = ("tbb", "omp", "workqueue")
@@ -111,3 +114,39 @@ def test_the_control_group_limits_the_default(content, expected_quota, monkeypat
     assert _threads._quota() == expected_quota
     available = _threads.numba.config.NUMBA_NUM_THREADS
     assert _threads._default() == min(available, expected_quota or available)
+
+
+def test_two_python_threads_on_one_model_give_the_same_as_one():
+    tape = tapes.same_padded()
+    executor = tapes.make(Executor, tape, np.float32)
+    x, _ = tapes.data(tape, 40, np.float32)
+    expected = executor.forward(x, 40)
+    with ThreadPoolExecutor(2) as pool:
+        # Batches of two sizes: the arena of one call must not be taken by the other.
+        results = list(pool.map(lambda k: executor.forward(x, (40, 7)[k % 2]), range(60)))
+    assert all(np.array_equal(result, expected) for result in results)
+
+
+MASK = """
+import sys
+import numba
+import numpy as np
+import fastnn_kernels as fk
+module = sys.modules["fastnn_kernels.dense"]
+serial, parallel = module._matmul
+def noting(*args):
+    print(numba.get_num_threads())
+    return parallel(*args)
+module._matmul = serial, noting
+fk.set_num_threads(2)
+fk.dense(np.ones((512, 64)), np.ones((64, 64)))
+print(numba.get_num_threads())
+"""
+
+
+def test_a_kernel_uses_no_more_threads_than_set():
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "3"}
+    told = subprocess.run(
+        [sys.executable, "-c", MASK], env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert told.stdout.split() == ["2", "3"]

@@ -5,7 +5,10 @@ float64, images (N, C, H, W); options are keyword-only. Inside `@njit` code (als
 threads) the same names run on one thread.
 """
 
-from . import reference
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import conv_inside  # noqa: F401  (binds conv2d and its gradients for compiled callers)
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -28,6 +31,9 @@ from .loss import softmax_cross_entropy, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
 from .pool import max_pool2d, max_pool2d_backward
 from .softmax import softmax, softmax_backward
+
+if TYPE_CHECKING:
+    from . import reference
 
 __all__ = [
     "__version__",
@@ -64,3 +70,10 @@ __all__ = [
     "tanh",
     "tanh_backward",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `reference` at its first use: kernels alone do not need the twins."""
+    if name == "reference":
+        return importlib.import_module(f"{__name__}.reference")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,9 +29,14 @@ def writeable_alias(array: Array) -> Array:
     return np.asarray(_Alias(array, interface))
 
 
+def flat_alias(array: Array) -> Array:
+    """Return the elements of a C-contiguous array, flat, and declared writeable."""
+    return writeable_alias(array).reshape(-1)
+
+
 def as_bytes(array: Array) -> Array:
     """Return the memory of a C-contiguous array as flat bytes."""
-    return writeable_alias(array).reshape(-1).view(np.uint8)
+    return flat_alias(array).view(np.uint8)
 
 
 def aligned_zeros(size: int, dtype: DTypeLike, alignment: int = 64) -> Array:

@@ -7,6 +7,7 @@ written there is no cache, and everything still works.
 """
 
 import functools
+import glob
 import hashlib
 import os
 import sys
@@ -20,6 +21,8 @@ from numba.core import caching
 
 from ._version import __version__
 
+# The user's choice of a folder; `_jit.py` reads it from Numba's settings.
+CHOSEN: dict[str, str] = {}
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -46,8 +49,8 @@ def _user_cache() -> Path:
 def cache_folder() -> Path | None:
     """Folder of the cache, or None where nothing is writable."""
     candidates: list[Callable[[], Path]] = [lambda: _PACKAGE / "__pycache__", _user_cache]
-    if numba.config.CACHE_DIR:
-        candidates.insert(0, lambda: Path(numba.config.CACHE_DIR) / "fastnn_kernels")
+    if (chosen := CHOSEN.get("folder")) is not None:
+        candidates.insert(0, lambda: Path(chosen) / "fastnn_kernels")
     for candidate in candidates:
         try:
             folder = candidate()
@@ -95,11 +98,20 @@ class _File(caching.IndexDataCacheFile):
         except Exception:
             return {}  # damaged: written anew
 
+    def _remove_outdated(self) -> None:
+        """Remove what other sources compiled to, which nothing would ever read again."""
+        kept = set(self._load_index().values())
+        for path in Path(self._cache_path).glob(f"{glob.escape(self._index_name[:-4])}.*.nbc"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
     def save(self, key: Any, data: Any) -> None:
         digest = hashlib.sha256(repr((key, self._source_stamp)).encode()).hexdigest()[:16]
         name = f"{self._index_name[:-4]}.{digest}.nbc"
-        self._save_data(name, data)
         overloads = self._load_index()
+        if not overloads:
+            self._remove_outdated()
+        self._save_data(name, data)
         overloads[key] = name
         self._save_index(overloads)
 

@@ -29,6 +29,10 @@ _PARALLEL = {
 }
 
 
+if numba.config.CACHE_DIR:
+    _cache.CHOSEN["folder"] = numba.config.CACHE_DIR
+
+
 def _features() -> frozenset[str]:
     """Features of the CPU that Numba compiles for: its own, or those of NUMBA_CPU_FEATURES."""
     text = numba.config.CPU_FEATURES

@@ -2,7 +2,8 @@
 
 `inside(function)` binds the public Python function, for compiled callers, to an implementation that runs the
 serial entry: a parallel one inside somebody's prange or second thread aborts the process on the workqueue layer.
-Options are keyword-only in Python; in compiled code Numba binds them by position as well.
+Options are keyword-only in Python; in compiled code Numba binds them by position as well. What Python checks by
+value is checked here too, but that `out` overlaps no input is the caller's to see to.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload
 
 from ._jit import kernel
@@ -32,6 +34,23 @@ def _missing(kind: Any) -> bool:
     return kind is None or isinstance(kind, (types.NoneType, types.Omitted))
 
 
+def check_floats(function, *arrays, in_place=()):
+    """Refuse, while compiling, arrays that are not all float32 or all float64.
+
+    Those written in place must be flat, contiguous and writeable.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    for array in (*arrays, *in_place):
+        if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.float64):
+            raise TypingError(f"{function}: got {array}, arrays of float32 or float64 are needed")
+        if array.dtype != (*arrays, *in_place)[0].dtype:
+            raise TypingError(f"{function}: arrays of {array.dtype} and {arrays[0].dtype}, one dtype is needed")
+    for array in in_place:
+        if array.ndim != 1 or array.layout != "C" or not array.mutable:
+            raise TypingError(f"{function}: {array} is written in place, a flat, contiguous, writeable array is needed")
+
+
 def read_pair(value):
     """Return (h, w) of an int or a pair, in compiled code."""
     raise NotImplementedError("for compiled code")
@@ -46,32 +65,34 @@ def _read_pair(value):
     return None
 
 
-def read_pads(padding, kh, kw):
+def read_pads(padding, kh, kw, sh, sw):
     """Return (top, bottom, left, right) of any form of padding, in compiled code."""
     raise NotImplementedError("for compiled code")
 
 
 @overload(read_pads)
-def _read_pads(padding, kh, kw):
+def _read_pads(padding, kh, kw, sh, sw):
     if isinstance(padding, types.Omitted):
         padding = types.literal(padding.value)
     if isinstance(padding, types.Integer):
-        return lambda padding, kh, kw: (padding, padding, padding, padding)
+        return lambda padding, kh, kw, sh, sw: (padding, padding, padding, padding)
     if isinstance(padding, types.UnicodeType | types.StringLiteral):
 
-        def named(padding, kh, kw):
+        def named(padding, kh, kw, sh, sw):
             if padding == "valid":
                 return (0, 0, 0, 0)
             if padding != "same":
                 raise ValueError("padding: a string must be 'valid' or 'same'")
+            if sh != 1 or sw != 1:
+                raise ValueError("padding: 'same' needs stride 1; give the sides as ((top, bottom), (left, right))")
             return ((kh - 1) // 2, kh // 2, (kw - 1) // 2, kw // 2)
 
         return named
     if isinstance(padding, types.BaseTuple) and len(padding) == 2:
         if all(isinstance(p, types.Integer) for p in padding):
-            return lambda padding, kh, kw: (padding[0], padding[0], padding[1], padding[1])
+            return lambda padding, kh, kw, sh, sw: (padding[0], padding[0], padding[1], padding[1])
         if all(isinstance(p, types.BaseTuple) and len(p) == 2 for p in padding):
-            return lambda padding, kh, kw: (padding[0][0], padding[0][1], padding[1][0], padding[1][1])
+            return lambda padding, kh, kw, sh, sw: (padding[0][0], padding[0][1], padding[1][0], padding[1][1])
     return None
 
 

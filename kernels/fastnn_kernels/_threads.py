@@ -129,4 +129,10 @@ def launch(compiled: tuple[Any, Any], count: int, *args: Any) -> Any:
     if count == 1:
         return compiled[0](1, *args)
     with parallel_region():
-        return compiled[1](count, *args)
+        # The mask is this Python thread's own; without it a loop over tasks would take every thread there is.
+        before = numba.get_num_threads()
+        numba.set_num_threads(min(count, before))
+        try:
+            return compiled[1](count, *args)
+        finally:
+            numba.set_num_threads(before)

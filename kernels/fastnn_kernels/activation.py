@@ -4,10 +4,10 @@ import functools
 
 from . import _checks as check
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import number
-from ._public import flat, inside, output
+from ._public import check_floats, flat, inside, output
 from .elementwise_block import (
     IDENTITY,
     LEAKY_RELU,
@@ -44,7 +44,7 @@ def _forward(name: str, kind: int, x: Array, out: Array | None, slope: float = 0
     source = check.float_array(name, "x", x)
     y = check.out_array(name, out, source.shape, source.dtype, inputs=(x,), in_place=True)
     workers = _threads.workers_for(-(-source.size // _CHUNK), 8 * source.size)
-    _threads.launch(_forward_entries(kind), workers, writeable_alias(source).reshape(-1), y.reshape(-1), slope)
+    _threads.launch(_forward_entries(kind), workers, flat_alias(source), y.reshape(-1), slope)
     return y
 
 
@@ -54,7 +54,7 @@ def _backward(name: str, kind: int, dy: Array, y: Array, out: Array | None, slop
     check.same_shape(name, dy=gradient.shape, y=value.shape)
     dx = check.out_array(name, out, value.shape, value.dtype, inputs=(dy, y), in_place=True)
     workers = _threads.workers_for(-(-value.size // _CHUNK), 8 * value.size)
-    arrays = (writeable_alias(gradient).reshape(-1), writeable_alias(value).reshape(-1), dx.reshape(-1))
+    arrays = (flat_alias(gradient), flat_alias(value), dx.reshape(-1))
     _threads.launch(_backward_entries(kind), workers, *arrays, slope)
     return dx
 
@@ -151,26 +151,35 @@ def identity_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array
 
 
 def _bind(forward, backward, kind):
-    """Bind a pair of activations for compiled callers."""
-    serial, serial_backward = _forward_entries(kind)[0], _backward_entries(kind)[0]
+    """Bind a pair of activations for compiled callers; their entries are made when one is compiled."""
     if kind == LEAKY_RELU:
 
         @inside(forward)
         def _(x, negative_slope=0.01, out=None):
+            check_floats("leaky_relu", x)
+            serial, _ = _forward_entries(kind)
+
             def call(x, negative_slope=0.01, out=None):
+                if not negative_slope >= 0:
+                    raise ValueError("leaky_relu: negative_slope must be at least 0")
                 y = output(out, x.shape, x)
-                serial(1, flat(x), y.reshape(-1), negative_slope)
+                serial(1, flat(x), y.reshape(-1), float(negative_slope))
                 return y
 
             return call
 
         @inside(backward)
         def _(dy, y, negative_slope=0.01, out=None):
+            check_floats("leaky_relu_backward", dy, y)
+            serial, _ = _backward_entries(kind)
+
             def call(dy, y, negative_slope=0.01, out=None):
                 if dy.shape != y.shape:
                     raise ValueError("dy and y have different shapes")
+                if not negative_slope >= 0:
+                    raise ValueError("leaky_relu_backward: negative_slope must be at least 0")
                 dx = output(out, y.shape, y)
-                serial_backward(1, flat(dy), flat(y), dx.reshape(-1), negative_slope)
+                serial(1, flat(dy), flat(y), dx.reshape(-1), float(negative_slope))
                 return dx
 
             return call
@@ -179,6 +188,9 @@ def _bind(forward, backward, kind):
 
     @inside(forward)
     def _(x, out=None):
+        check_floats(forward.__name__, x)
+        serial, _ = _forward_entries(kind)
+
         def call(x, out=None):
             y = output(out, x.shape, x)
             serial(1, flat(x), y.reshape(-1), 0.0)
@@ -188,11 +200,14 @@ def _bind(forward, backward, kind):
 
     @inside(backward)
     def _(dy, y, out=None):
+        check_floats(backward.__name__, dy, y)
+        serial, _ = _backward_entries(kind)
+
         def call(dy, y, out=None):
             if dy.shape != y.shape:
                 raise ValueError("dy and y have different shapes")
             dx = output(out, y.shape, y)
-            serial_backward(1, flat(dy), flat(y), dx.reshape(-1), 0.0)
+            serial(1, flat(dy), flat(y), dx.reshape(-1), 0.0)
             return dx
 
         return call

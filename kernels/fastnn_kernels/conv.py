@@ -5,10 +5,9 @@ import numpy as np
 from . import _checks as check
 from . import _options as options
 from . import _threads
-from ._arrays import Array, writeable_alias
-from ._jit import TILE_LIMIT, entries, kernel, prange
+from ._arrays import Array, flat_alias
+from ._jit import TILE_LIMIT, entries, kernel, lane_count, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair, window_count
 from .conv_block import (
     channel_sums_block,
     conv2d_backward_input_block,
@@ -73,7 +72,7 @@ def _conv2d_worker(worker, workers, x, packed, bias, y, n, c, height, width, k, 
         valid = lane_samples(samples, block * L, n)
         _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
         conv2d_block(tile(x, _ROWS, _COLS), m, po, rows * cols * L, cols * L, packed, 0, bias, 0,
-                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, True, False)
+                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, True)
         copy_block(m, ro, oh * columns * L, columns * L, m, 0, oh * ow * L, ow * L, k, oh, ow)
         scatter_block(m, 0, k * oh * ow, valid, y, block * L * k * oh * ow)
 
@@ -116,6 +115,14 @@ def _backward_input_entry(workers, dy, w, dx, n, c, height, width, k, kh, kw, oh
 
 
 @kernel
+def _clear_spare_lanes(m, offset, vectors, valid):
+    L = lanes(m)
+    for p in range(vectors):
+        for lane in range(valid, L):
+            m[offset + p * L + lane] = 0
+
+
+@kernel
 def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
     """Every `workers`-th lane block, from `worker` on: its gradients of weights and bias, to its place in `sums`."""
     L = lanes(x)
@@ -129,9 +136,9 @@ def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw,
         valid = lane_samples(samples, block * L, n)
         _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
         gather_block(dy, k * oh * ow, samples, 0, m, do)
-        for p in range(k * oh * ow):
-            for lane in range(valid, L):
-                m[do + p * L + lane] = 0  # spare lanes repeat sample 0, which must not count twice
+        # Spare lanes repeat sample 0, which must not count twice, nor its inf become NaN.
+        _clear_spare_lanes(m, po, c * rows * cols, valid)
+        _clear_spare_lanes(m, do, k * oh * ow, valid)
         at = block * (size + filters)
         if kw >= 3 or c >= 3:
             conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
@@ -154,17 +161,14 @@ def _backward_weight_entry(workers, dy, x, dw, db, n, c, height, width, k, kh, k
     db[:] = sums[size : size + k]
 
 
-_forward, _input, _weight = entries(_conv2d_entry), entries(_backward_input_entry), entries(_backward_weight_entry)
+FORWARD, INPUT, WEIGHT = entries(_conv2d_entry), entries(_backward_input_entry), entries(_backward_weight_entry)
 
 
 def _launch(compiled, windows, n, c, height, width, k, *arrays):
     (kh, kw), (oh, ow), (top, _, left, _) = windows.kernel, windows.out, windows.pads
-    workers = _threads.workers_for(n, n * k * c * kh * kw * oh * ow)
+    blocks = -(-n // lane_count(arrays[0].itemsize * 8))
+    workers = _threads.workers_for(blocks, n * k * c * kh * kw * oh * ow)
     _threads.launch(compiled, workers, *arrays, n, c, height, width, k, kh, kw, oh, ow, *windows.stride, top, left)
-
-
-def _flat(array: Array) -> Array:
-    return writeable_alias(array).reshape(-1)
 
 
 def conv2d(
@@ -204,8 +208,8 @@ def conv2d(
     given = tuple(a for a in (x, w, b) if a is not None)
     y = check.out_array("conv2d", out, (n, k, *windows.out), images.dtype, inputs=given)
     start = weights if bias is None else bias
-    _launch(_forward, windows, n, c, height, width, k, _flat(images), _flat(weights), _flat(start), bias is not None,
-            y.reshape(-1))
+    arrays = (flat_alias(images), flat_alias(weights), flat_alias(start), bias is not None, y.reshape(-1))
+    _launch(FORWARD, windows, n, c, height, width, k, *arrays)
     return y
 
 
@@ -237,7 +241,8 @@ def conv2d_backward_input(
     n, c, height, width = options.shape(f"{name}: x_shape", x_shape, 4)
     windows = check.conv2d_windows(name, (n, c, height, width), weights.shape, stride, padding, dy_shape=gradient.shape)
     dx = np.empty((n, c, height, width), gradient.dtype)
-    _launch(_input, windows, n, c, height, width, len(weights), _flat(gradient), _flat(weights), dx.reshape(-1))
+    arrays = (flat_alias(gradient), flat_alias(weights), dx.reshape(-1))
+    _launch(INPUT, windows, n, c, height, width, len(weights), *arrays)
     return dx
 
 
@@ -247,7 +252,7 @@ def _weight_and_bias(name, dy, x, w_shape, stride, padding):
     shape = options.shape(f"{name}: w_shape", w_shape, 4)
     windows = check.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
     dw, db = np.empty(shape, images.dtype), np.empty(shape[0], images.dtype)
-    _launch(_weight, windows, *images.shape, shape[0], _flat(gradient), _flat(images), dw.reshape(-1), db)
+    _launch(WEIGHT, windows, *images.shape, shape[0], flat_alias(gradient), flat_alias(images), dw.reshape(-1), db)
     return dw, db
 
 
@@ -293,80 +298,3 @@ def conv2d_backward(
     check.same_dtype(name, w=weights, dy=check.float_array(name, "dy", dy))
     dw, db = _weight_and_bias(name, dy, x, weights.shape, stride, padding)
     return conv2d_backward_input(dy, w, x.shape, stride=stride, padding=padding), dw, db
-
-
-_forward_serial, _input_serial, _weight_serial = _forward[0], _input[0], _weight[0]
-
-
-@inside(conv2d)
-def _conv2d_inside(x, w, b=None, stride=1, padding=0, out=None):
-    def call(x, w, b=None, stride=1, padding=0, out=None):
-        n, c, height, width = x.shape
-        k, channels, kh, kw = w.shape
-        if channels != c:
-            raise ValueError("conv2d: x and w have different numbers of channels")
-        sh, sw = read_pair(stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
-        y = output(out, (n, k, oh, ow), x)
-        weights = flat(w)
-        if b is None:
-            _forward_serial(1, flat(x), weights, weights, False, y.reshape(-1), n, c, height, width, k, kh, kw, oh, ow,
-                            sh, sw, top, left)
-        else:
-            if b.size != k:
-                raise ValueError("conv2d: b does not have one value for each output channel")
-            _forward_serial(1, flat(x), weights, flat(b), True, y.reshape(-1), n, c, height, width, k, kh, kw, oh, ow,
-                            sh, sw, top, left)
-        return y
-
-    return call
-
-
-@inside(conv2d_backward_input)
-def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0):
-    def call(dy, w, x_shape, stride=1, padding=0):
-        n, c, height, width = x_shape
-        k, channels, kh, kw = w.shape
-        sh, sw = read_pair(stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
-        if channels != c or dy.shape != (n, k, oh, ow):
-            raise ValueError("conv2d_backward_input: the shapes of dy, w and x_shape do not belong together")
-        dx = np.empty((n, c, height, width), dy.dtype)
-        _input_serial(1, flat(dy), flat(w), dx.reshape(-1), n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
-        return dx
-
-    return call
-
-
-@inside(conv2d_backward_weight)
-def _conv2d_backward_weight_inside(dy, x, w_shape, stride=1, padding=0):
-    def call(dy, x, w_shape, stride=1, padding=0):
-        n, c, height, width = x.shape
-        k, channels, kh, kw = w_shape
-        sh, sw = read_pair(stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
-        oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
-        if channels != c or dy.shape != (n, k, oh, ow):
-            raise ValueError("conv2d_backward_weight: the shapes of dy, x and w_shape do not belong together")
-        dw, db = np.empty((k, c, kh, kw), x.dtype), np.empty(k, x.dtype)
-        _weight_serial(1, flat(dy), flat(x), dw.reshape(-1), db, n, c, height, width, k, kh, kw, oh, ow, sh, sw,
-                       top, left)
-        return dw
-
-    return call
-
-
-@inside(conv2d_backward)
-def _conv2d_backward_inside(dy, x, w, stride=1, padding=0):
-    def call(dy, x, w, stride=1, padding=0):
-        dx = conv2d_backward_input(dy, w, x.shape, stride, padding)
-        dw = conv2d_backward_weight(dy, x, w.shape, stride, padding)
-        db = np.zeros(w.shape[0], dy.dtype)
-        for n in range(dy.shape[0]):
-            for k in range(dy.shape[1]):
-                db[k] += dy[n, k].sum()
-        return dx, dw, db
-
-    return call

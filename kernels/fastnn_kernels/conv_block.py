@@ -15,7 +15,6 @@ from .tile import (
     tile_dot,
     tile_fma,
     tile_like,
-    tile_relu,
     tile_rows,
     tile_splat,
     tile_store,
@@ -58,7 +57,7 @@ def pack_weights(w, wo, first, inner, f_stride, i_stride, taps, width, packed, p
 
 @kernel
 def conv2d_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_channel, y_row,
-                 channels, kh, kw, filters, oh, ow, sh, sw, has_bias, relu):
+                 channels, kh, kw, filters, oh, ow, sh, sw, has_bias):
     """Convolve one lane block; `form` has the sizes of a tile of (filters, output columns)."""
     L = lanes(x)
     t = tile_like(form)
@@ -76,8 +75,6 @@ def conv2d_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_c
                     tile_zero(t)
                 product(t, x, xo + h * sh * x_row + col * sw * L, sw * L, x_channel, x_row, L,
                         packed, wo, 1, kh * kw * kb, kw * kb, kb, channels, kh, kw)
-                if relu:
-                    tile_relu(t)
                 tile_store(t, y, yo + k * y_channel + h * y_row + col * L, y_channel, L)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from . import _checks as check
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import flat, inside, output
+from ._public import check_floats, flat, inside, output
 from .conv_block import product
 from .simd import lanes
 from .tile import tile, tile_cols, tile_like, tile_load, tile_rows, tile_store
@@ -69,10 +69,6 @@ def _multiply(a, a_row, a_step, b, b_step, b_col, bias, out, rows, terms, cols):
                     cols)
 
 
-def _flat(array: Array) -> Array:
-    return writeable_alias(array).reshape(-1)
-
-
 def dense(x: Array, w: Array, b: Array | None = None, *, out: Array | None = None) -> Array:
     """``x @ w + b``.
 
@@ -99,8 +95,8 @@ def dense(x: Array, w: Array, b: Array | None = None, *, out: Array | None = Non
     n, n_in = images.shape
     n_out = weights.shape[1]
     y = check.out_array("dense", out, (n, n_out), images.dtype, inputs=tuple(a for a in (x, w, b) if a is not None))
-    _multiply(_flat(images), n_in, 1, _flat(weights), n_out, 1, None if bias is None else _flat(bias), y.reshape(-1),
-              n, n_in, n_out)
+    start = None if bias is None else flat_alias(bias)
+    _multiply(flat_alias(images), n_in, 1, flat_alias(weights), n_out, 1, start, y.reshape(-1), n, n_in, n_out)
     return y
 
 
@@ -132,9 +128,9 @@ def dense_backward(dy: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
     (n, n_in), n_out = images.shape, weights.shape[1]
     dx, dw, db = np.empty_like(images, order="C"), np.empty_like(weights, order="C"), np.empty(n_out, images.dtype)
     ones = np.ones(n, images.dtype)
-    _multiply(_flat(gradient), n_out, 1, _flat(weights), 1, n_out, None, dx.reshape(-1), n, n_out, n_in)
-    _multiply(_flat(images), 1, n_in, _flat(gradient), n_out, 1, None, dw.reshape(-1), n_in, n, n_out)
-    _multiply(ones, 0, 1, _flat(gradient), n_out, 1, None, db, 1, n, n_out)
+    _multiply(flat_alias(gradient), n_out, 1, flat_alias(weights), 1, n_out, None, dx.reshape(-1), n, n_out, n_in)
+    _multiply(flat_alias(images), 1, n_in, flat_alias(gradient), n_out, 1, None, dw.reshape(-1), n_in, n, n_out)
+    _multiply(ones, 0, 1, flat_alias(gradient), n_out, 1, None, db, 1, n, n_out)
     return dx, dw, db
 
 
@@ -143,6 +139,8 @@ _serial = _matmul[0]
 
 @inside(dense)
 def _dense_inside(x, w, b=None, out=None):
+    check_floats("dense", x, w)
+
     def call(x, w, b=None, out=None):
         n, n_in = x.shape
         n_out = w.shape[1]
@@ -163,6 +161,8 @@ def _dense_inside(x, w, b=None, out=None):
 
 @inside(dense_backward)
 def _dense_backward_inside(dy, x, w):
+    check_floats("dense_backward", dy, x, w)
+
     def call(dy, x, w):
         n, n_in = x.shape
         n_out = w.shape[1]

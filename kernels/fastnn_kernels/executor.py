@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 from math import prod
 
 import numpy as np
 from numba.core import types
 
 from . import _threads
-from ._arrays import Array, aligned_zeros, as_bytes, writeable_alias
+from ._arrays import Array, aligned_zeros, as_bytes, flat_alias
 from ._jit import TILE_LIMIT, lane_count, op_address
 from .memory import Memory
 from .program import Program, make_program
@@ -36,7 +37,10 @@ from .update import Update
 
 
 class StepError(RuntimeError):
-    """An op refused: `steps` steps of the call were done before, and the failing one changed no parameter."""
+    """An op refused after `steps` whole steps of the call.
+
+    Ops refuse in phases before the update, so the failing step has changed gradients but no parameter.
+    """
 
     def __init__(self, steps: int, status: int) -> None:
         super().__init__(f"step {steps} of this call stopped with status {status}; parameters are as before that step")
@@ -67,6 +71,7 @@ class Executor:
             prod(r.params["w"].shape) * prod(r.written()[0].shape[1:]) for r in tape.forward if "w" in r.params
         )
         self._compiled = functools.cache(self._compile)
+        self._lock = threading.Lock()  # calls of two Python threads share the arena
 
     def train(self, x: Array, y: Array, order: Array, batch_size: int, first_step: int, lr: Array) -> Array:
         """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct."""
@@ -108,6 +113,10 @@ class Executor:
         return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
 
     def _run(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
+        with self._lock:
+            return self._run_alone(kind, x, y, order, batch_size, hyper)
+
+    def _run_alone(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
         program, addresses, _ = self._compiled(kind)
         batch = min(batch_size, len(order))
         blocks = -(-batch // self.lanes)
@@ -124,7 +133,7 @@ class Executor:
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
-            writeable_alias(x).reshape(-1), as_bytes(y), np.ascontiguousarray(order, np.int64), out,
+            flat_alias(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out,
         )  # fmt: skip
         if done < steps:
             raise StepError(int(done), int(status[status.nonzero()][0]))

@@ -3,10 +3,10 @@
 from . import _checks as check
 from . import _options as options
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair, window_count
+from ._public import check_floats, flat, inside, output, read_pads, read_pair, window_count
 
 
 def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, top, left):
@@ -87,7 +87,7 @@ def im2col(
     (kh, kw), (oh, ow) = windows.kernel, windows.out
     cols = check.out_array("im2col", out, (c * kh * kw, n * oh * ow), images.dtype, inputs=(x,))
     workers = _threads.workers_for(c * kh * kw, cols.size)
-    _threads.launch(_im2col, workers, writeable_alias(images).reshape(-1), cols.reshape(-1), n, c, height, width,
+    _threads.launch(_im2col, workers, flat_alias(images), cols.reshape(-1), n, c, height, width,
                     kh, kw, oh, ow, *windows.stride, windows.pads[0], windows.pads[2])
     return cols
 
@@ -123,7 +123,7 @@ def col2im(
     check.same_shape("col2im", windows=(c * kh * kw, n * oh * ow), cols=columns.shape)
     x = check.out_array("col2im", out, (n, c, height, width), columns.dtype, inputs=(cols,))
     workers = _threads.workers_for(n * c, columns.size)
-    _threads.launch(_col2im, workers, writeable_alias(columns).reshape(-1), x.reshape(-1), n, c, height, width,
+    _threads.launch(_col2im, workers, flat_alias(columns), x.reshape(-1), n, c, height, width,
                     kh, kw, oh, ow, *windows.stride, windows.pads[0], windows.pads[2])
     return x
 
@@ -133,11 +133,13 @@ _im2col_serial, _col2im_serial = _im2col[0], _col2im[0]
 
 @inside(im2col)
 def _im2col_inside(x, kernel_size, stride=1, padding=0, out=None):
+    check_floats("im2col", x)
+
     def call(x, kernel_size, stride=1, padding=0, out=None):
         n, c, height, width = x.shape
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
+        top, bottom, left, right = read_pads(padding, kh, kw, sh, sw)
         oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         cols = output(out, (c * kh * kw, n * oh * ow), x)
         _im2col_serial(1, flat(x), cols.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
@@ -148,11 +150,13 @@ def _im2col_inside(x, kernel_size, stride=1, padding=0, out=None):
 
 @inside(col2im)
 def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
+    check_floats("col2im", cols)
+
     def call(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
         n, c, height, width = x_shape
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
+        top, bottom, left, right = read_pads(padding, kh, kw, sh, sw)
         oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         if cols.shape != (c * kh * kw, n * oh * ow):
             raise ValueError("col2im: cols does not have the shape of these windows")

@@ -8,9 +8,9 @@ import numpy as np
 from . import _checks as check
 from . import _options as options
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias, writeable_alias
 from ._jit import entries, prange
-from ._public import flat, inside
+from ._public import check_floats, flat, inside
 from .layout import gather_block, lane_samples, scatter_block
 from .loss_block import softmax_cross_entropy_block, sum_squared_error_block
 from .simd import lanes
@@ -98,8 +98,8 @@ def softmax_cross_entropy(prediction: Array, target: Array, *, reduction: str = 
         labels, shares = check.labels(name, target, n, classes), np.zeros(0, x.dtype)
     losses, d = np.empty(n, x.dtype), np.empty_like(x, order="C")
     workers = _threads.workers_for(n, 40 * x.size)
-    _threads.launch(_cross_entropy, workers, writeable_alias(x).reshape(-1), writeable_alias(labels),
-                    writeable_alias(shares).reshape(-1), soft, losses, d.reshape(-1), n, classes, _scale(reduction, n))
+    _threads.launch(_cross_entropy, workers, flat_alias(x), writeable_alias(labels),
+                    flat_alias(shares), soft, losses, d.reshape(-1), n, classes, _scale(reduction, n))
     return _reduce(losses, reduction), d
 
 
@@ -133,7 +133,7 @@ def sum_squared_error(prediction: Array, target: Array, *, reduction: str = "mea
     n, size = len(x), prod(x.shape[1:])
     losses, d = np.empty(n, x.dtype), np.empty_like(x, order="C")
     workers = _threads.workers_for(n, 5 * x.size)
-    _threads.launch(_squared, workers, writeable_alias(x).reshape(-1), writeable_alias(t).reshape(-1), losses,
+    _threads.launch(_squared, workers, flat_alias(x), flat_alias(t), losses,
                     d.reshape(-1), n, size, _scale(reduction, n))
     return _reduce(losses, reduction), d
 
@@ -143,6 +143,8 @@ _cross_entropy_serial, _squared_serial = _cross_entropy[0], _squared[0]
 
 @inside(softmax_cross_entropy)
 def _softmax_cross_entropy_inside(prediction, target, reduction="mean"):
+    check_floats("softmax_cross_entropy", prediction)
+
     # One return type a signature: in compiled code the loss is reduced, "none" is for Python callers.
     soft = isinstance(target.dtype, type(prediction.dtype))
 
@@ -178,6 +180,8 @@ def _softmax_cross_entropy_inside(prediction, target, reduction="mean"):
 
 @inside(sum_squared_error)
 def _sum_squared_error_inside(prediction, target, reduction="mean"):
+    check_floats("sum_squared_error", prediction, target)
+
     def call(prediction, target, reduction="mean"):
         if reduction != "mean" and reduction != "sum":
             raise ValueError("sum_squared_error: in compiled code reduction must be 'mean' or 'sum'")

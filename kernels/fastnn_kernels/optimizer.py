@@ -4,8 +4,8 @@ from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, writeable_alias
-from ._jit import entries, prange
-from ._public import inside
+from ._jit import entries, kernel, prange
+from ._public import check_floats, flat, inside
 from .optimizer_block import adam_block, momentum_block, sgd_block
 
 # Elements of one parallel task.
@@ -130,34 +130,51 @@ def adam_update(
 _sgd_serial, _momentum_serial, _adam_serial = _sgd[0], _momentum[0], _adam[0]
 
 
+@kernel
+def _check_rates(lr, small, average):
+    """Check in compiled code what `options.number` checks in Python; NaN fails every comparison."""
+    if not (lr >= 0.0 and small >= 0.0 and 0.0 <= average < 1.0):
+        raise ValueError("lr, weight_decay and eps must be at least 0, averages from 0 to below 1")
+
+
 @inside(sgd_update)
 def _sgd_inside(params, grads, lr, weight_decay=0.0):
+    check_floats("sgd_update", grads, in_place=(params,))
+
     def call(params, grads, lr, weight_decay=0.0):
         if grads.size != params.size:
             raise ValueError("sgd_update: params and grads have different sizes")
-        _sgd_serial(1, params, grads, float(lr), float(weight_decay))
+        _check_rates(lr, weight_decay, 0.0)
+        _sgd_serial(1, params, flat(grads), float(lr), float(weight_decay))
 
     return call
 
 
 @inside(momentum_update)
 def _momentum_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
+    check_floats("momentum_update", grads, in_place=(params, velocity))
+
     def call(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
         if grads.size != params.size or velocity.size != params.size:
             raise ValueError("momentum_update: params, grads and velocity have different sizes")
-        _momentum_serial(1, params, grads, velocity, float(lr), float(momentum), float(weight_decay))
+        _check_rates(lr, weight_decay, momentum)
+        _momentum_serial(1, params, flat(grads), velocity, float(lr), float(momentum), float(weight_decay))
 
     return call
 
 
 @inside(adam_update)
 def _adam_inside(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
+    check_floats("adam_update", grads, in_place=(params, m, v))
+
     def call(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
         if grads.size != params.size or m.size != params.size or v.size != params.size:
             raise ValueError("adam_update: params, grads, m and v have different sizes")
         if step < 1:
             raise ValueError("adam_update: step is counted from 1")
-        _adam_serial(1, params, grads, m, v, float(step), float(lr), float(beta1), float(beta2), float(eps),
+        _check_rates(lr, weight_decay, beta1)
+        _check_rates(lr, eps, beta2)
+        _adam_serial(1, params, flat(grads), m, v, float(step), float(lr), float(beta1), float(beta2), float(eps),
                      float(weight_decay))
 
     return call

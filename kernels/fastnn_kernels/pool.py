@@ -4,10 +4,10 @@ import numpy as np
 
 from . import _checks as check
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import Padding, Size
-from ._public import flat, inside, output, read_pads, read_pair, window_count
+from ._public import check_floats, flat, inside, output, read_pads, read_pair, window_count
 
 
 def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, top, left):
@@ -72,7 +72,7 @@ def max_pool2d(
     y = np.empty((n, c, *windows.out), images.dtype)
     argmax = np.empty(y.shape, np.int64)
     workers = _threads.workers_for(n * c, y.size * windows.kernel[0] * windows.kernel[1])
-    _threads.launch(_forward, workers, writeable_alias(images).reshape(-1), y.reshape(-1), argmax.reshape(-1), n * c,
+    _threads.launch(_forward, workers, flat_alias(images), y.reshape(-1), argmax.reshape(-1), n * c,
                     height, width, *windows.kernel, *windows.out, *windows.stride, windows.pads[0], windows.pads[2])
     return y, argmax
 
@@ -101,7 +101,7 @@ def max_pool2d_backward(dy: Array, argmax: Array, x_shape: tuple[int, int, int, 
     dx = np.empty(tuple(int(s) for s in x_shape), gradient.dtype)
     n, c, oh, ow = gradient.shape
     workers = _threads.workers_for(n * c, dx.size)
-    _threads.launch(_backward, workers, writeable_alias(gradient).reshape(-1), writeable_alias(places).reshape(-1),
+    _threads.launch(_backward, workers, flat_alias(gradient), flat_alias(places),
                     dx.reshape(-1), n * c, dx.shape[2] * dx.shape[3], oh * ow)
     return dx
 
@@ -111,11 +111,13 @@ _forward_serial, _backward_serial = _forward[0], _backward[0]
 
 @inside(max_pool2d)
 def _max_pool2d_inside(x, kernel_size, stride=None, padding=0):
+    check_floats("max_pool2d", x)
+
     def call(x, kernel_size, stride=None, padding=0):
         n, c, height, width = x.shape
         kh, kw = read_pair(kernel_size)
         sh, sw = read_pair(kernel_size if stride is None else stride)
-        top, bottom, left, right = read_pads(padding, kh, kw)
+        top, bottom, left, right = read_pads(padding, kh, kw, sh, sw)
         oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         if max(top, bottom) > kh // 2 or max(left, right) > kw // 2:
             raise ValueError("max_pool2d: the padding is larger than half the kernel")
@@ -130,6 +132,8 @@ def _max_pool2d_inside(x, kernel_size, stride=None, padding=0):
 
 @inside(max_pool2d_backward)
 def _max_pool2d_backward_inside(dy, argmax, x_shape):
+    check_floats("max_pool2d_backward", dy)
+
     def call(dy, argmax, x_shape):
         n, c, height, width = x_shape
         if dy.shape != argmax.shape or dy.shape[0] != n or dy.shape[1] != c:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .fuse import relu_behind_pool
 from .ops.shape import zero_halo_call
-from .ops.update import CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
-from .placement import Placement, place, root_key
+from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
+from .placement import Placement, place, root_key, volume
+from .rewrite import relu_behind_pool
 from .schedule import Item, Schedule, make_schedule
 from .stage import Axis, Call, Machine, Place, Space
 from .tape import Row, Tape
@@ -129,7 +129,7 @@ class _Tables:
         found = self.placement.places[root_key(self.schedule, item, name)]
         if name not in item.row.values:
             return found
-        c, h, w = (*item.row.values[name].shape, 1, 1)[:3]
+        c, h, w = volume(item.row.values[name].shape)
         return Place(found.space, found.offset, (c, h, w), found.halo, found.lanes)
 
     def _chunks(self) -> _Ints:
@@ -141,7 +141,7 @@ class _Tables:
                 size = min(longest, param.size - start)
                 where = slot + start if slot >= 0 else -1
                 rows.append((param.offset + start, size, where, int(param.decay), int(param.trainable)))
-        return np.array(rows, np.int64).reshape(-1, 5)
+        return np.array(rows, np.int64).reshape(-1, CHUNK_COLUMNS)
 
     def _pack(self) -> Program:
         n = len(self.calls)

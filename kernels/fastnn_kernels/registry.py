@@ -1,6 +1,6 @@
 """The shape of a registry row: what an op is, and how its kernels are found.
 
-The rows themselves are in `ops.py`; user code adds its own through `register`.
+The rows themselves are in the package `ops`; user code adds its own through `register`.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
             ints[info + VALID] = valid
             ints[info + FIRST] = start + block * L
             for lane in range(L):
-                # Spare lanes repeat the step's first sample; zeros would make NaN of 0 * inf.
+                # Spare lanes repeat the step's first sample: zeros would enter statistics.
                 at = start + block * L + lane if lane < valid else start
                 ints[info + SAMPLES + lane] = order[at]
         elif axis == AXIS_GROUP:

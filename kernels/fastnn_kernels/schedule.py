@@ -67,7 +67,7 @@ class Schedule:
 
 def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule:
     """Order the stages of `rows` (with the load row first) into phases."""
-    alias, rows = _aliases(rows, machine)
+    alias, rows = _aliases(rows)
     rows = _own_copies(rows, alias, tape, machine)
     items = [
         Item(row, stage, stage.axis_of(row, machine), number)
@@ -78,7 +78,7 @@ def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule
     return Schedule(_phases(items, alias), _halos(items, machine), alias, values)
 
 
-def _aliases(rows: Sequence[Row], machine: Machine) -> tuple[dict[int, int], list[Row]]:
+def _aliases(rows: Sequence[Row]) -> tuple[dict[int, int], list[Row]]:
     """Drop reshape rows: without a halo a map and its features are the same memory."""
     alias: dict[int, int] = {}
     kept = []

@@ -68,7 +68,7 @@ class _MaskModel(models.PrimitiveModel):
 
 def dtype_of(memory: types.Type) -> types.Type | None:
     """Element type of an array or a typed pointer, None for anything else."""
-    if isinstance(memory, types.Array) and memory.ndim == 1:
+    if isinstance(memory, types.Array) and memory.ndim == 1 and memory.layout == "C":
         return memory.dtype
     return memory.dtype if isinstance(memory, types.CPointer) else None
 
@@ -252,8 +252,7 @@ def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[type
 
 
 def _emit_max(builder: Any, dtype: types.Type, a: Any, b: Any) -> Any:
-    # "a, unless b is greater or unordered": a NaN in b is taken by the comparison, one in a stays since nothing
-    # is greater... than NaN only for ordered comparisons, hence the second test.
+    # An unordered comparison takes b where it is greater or NaN; where a is NaN it would as well, so a goes first.
     greater = builder.fcmp_unordered(">", b, a)
     return builder.select(builder.fcmp_unordered("uno", a, a), a, builder.select(greater, b, a))
 

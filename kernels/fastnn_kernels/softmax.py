@@ -6,9 +6,9 @@ import numpy as np
 
 from . import _checks as check
 from . import _threads
-from ._arrays import Array, writeable_alias
+from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import flat, inside, output
+from ._public import check_floats, flat, inside, output
 from .layout import gather_block, lane_samples, scatter_block
 from .loss_block import softmax_backward_block, softmax_block
 from .simd import lanes
@@ -66,7 +66,7 @@ def softmax(x: Array, *, out: Array | None = None) -> Array:
     y = check.out_array("softmax", out, source.shape, source.dtype, inputs=(x,), in_place=True)
     n, channels = source.shape[:2]
     workers = _threads.workers_for(n, 30 * source.size)
-    _threads.launch(_forward, workers, writeable_alias(source).reshape(-1), y.reshape(-1), n, channels,
+    _threads.launch(_forward, workers, flat_alias(source), y.reshape(-1), n, channels,
                     prod(source.shape[2:]))
     return y
 
@@ -98,7 +98,7 @@ def softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
     dx = check.out_array(name, out, value.shape, value.dtype, inputs=(dy, y), in_place=True)
     n, channels = value.shape[:2]
     workers = _threads.workers_for(n, 10 * value.size)
-    _threads.launch(_backward, workers, writeable_alias(gradient).reshape(-1), writeable_alias(value).reshape(-1),
+    _threads.launch(_backward, workers, flat_alias(gradient), flat_alias(value),
                     dx.reshape(-1), n, channels, prod(value.shape[2:]))
     return dx
 
@@ -108,6 +108,8 @@ _forward_serial, _backward_serial = _forward[0], _backward[0]
 
 @inside(softmax)
 def _softmax_inside(x, out=None):
+    check_floats("softmax", x)
+
     def call(x, out=None):
         y = output(out, x.shape, x)
         n, channels = x.shape[0], x.shape[1]
@@ -119,6 +121,8 @@ def _softmax_inside(x, out=None):
 
 @inside(softmax_backward)
 def _softmax_backward_inside(dy, y, out=None):
+    check_floats("softmax_backward", dy, y)
+
     def call(dy, y, out=None):
         if dy.shape != y.shape:
             raise ValueError("softmax_backward: dy and y have different shapes")

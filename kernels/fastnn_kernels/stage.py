@@ -74,13 +74,6 @@ class Place:
         """Offset of the first element inside the halo."""
         return self.offset + self.halo[0] * self.row + self.halo[2] * self.lanes
 
-    def rows(self) -> tuple[int, int, int, int, int]:
-        """Return (channels, height, vectors a row, channel stride, row stride); one long row where there is no halo."""
-        c, h, w = self.shape
-        if self.halo == NO_HALO:
-            return 1, 1, c * h * w, 0, 0
-        return c, h, w, self.channel, self.row
-
 
 @dataclass(frozen=True)
 class Call:

@@ -7,7 +7,7 @@ A tape says *what* is computed, on values of one sample's shape, and nothing of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import registry
@@ -118,6 +118,9 @@ class Tape:
         values = {k: v for k, v in operands.items() if isinstance(v, Value)}
         params = {k: v for k, v in operands.items() if isinstance(v, Parameter)}
         attrs = {k: v for k, v in operands.items() if not isinstance(v, (Value, Parameter)) and k not in kernel.reads}
+        for param in params.values():
+            if any(param in row.params.values() for row in self.forward):
+                raise ValueError(f"Tape: parameter {param.name!r} is used by two rows; each needs one of its own")
         bound: dict[str, Value | Parameter] = {**values, **params}
         shapes = {k: v.shape for k, v in bound.items()}
         for out, shape in definition.shape(shapes, **attrs).items():
@@ -179,8 +182,3 @@ class Tape:
             if any(p.trainable for p in row.params.values()) or any(v.index in wanted for v in row.read()):
                 wanted |= {v.index for v in row.written()}
         return wanted
-
-
-def without_loss(tape: Tape) -> Tape:
-    """Return the same tape without its loss, for inference."""
-    return replace(tape, loss=None)

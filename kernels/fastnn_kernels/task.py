@@ -44,7 +44,7 @@ class TaskType(types.Type):
         self.fields = {
             "at": i64,  # element offset of each operand of the row
             "options": i64,  # the row's integers
-            "info": i64,  # INDEX ... RESULT
+            "info": i64,  # INDEX ... SAMPLES
             "scalars": f64,  # the row's floats
             "hyper": f64,  # learning rate and step number of this step
             "arena": dtype,  # activations, gradients of activations, packed weights

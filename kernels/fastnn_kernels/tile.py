@@ -211,22 +211,6 @@ def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
 
 
 @intrinsic
-def tile_relu(typingctx, t):
-    """Replace what is below zero by zero; a NaN stays a NaN."""
-
-    def codegen(context, builder, sig, args):
-        zero = simd.constant(t.dtype, 0.0)
-        for r in range(t.rows):
-            for c in range(t.cols):
-                place = _element(builder, t, args[0], r, c)
-                value = builder.load(place)
-                builder.store(builder.select(builder.fcmp_ordered("<=", value, zero), zero, value), place)
-        return _void(context)
-
-    return types.void(t), codegen
-
-
-@intrinsic
 def tile_fma(typingctx, t, x, x_offset, x_stride, w, w_offset, w_stride):
     """``t[r, c] += w[w_offset + r * w_stride] * x[x_offset + c * x_stride ...]``: scalars times vectors."""
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from .. import choose
+from .. import tile_choice
 from ..conv_block import (
     channel_sums_block,
     conv2d_backward_input_block,
@@ -58,7 +58,7 @@ def _packed_size(first, inner, taps, width):
 
 def _forward_tile(row, machine):
     c, kh, kw, k, _, ow, *_ = _geometry(row)
-    return choose.product_tile(k, ow, c * kh * kw, machine.tile_limit)
+    return tile_choice.product_tile(k, ow, c * kh * kw, machine.tile_limit)
 
 
 def _pack_forward(row, places, machine):
@@ -79,7 +79,7 @@ def make_forward(kb, xb):
     def conv2d_forward(t):
         m, at, o = t.arena, t.at, t.options
         conv2d_block(tile(m, kb, xb), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2], m, at[3], o[3], o[4],
-                     o[5], o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13] != 0, False)
+                     o[5], o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13] != 0)
         return 0
 
     return conv2d_forward
@@ -103,7 +103,7 @@ def _forward_halo(row, machine):
 def _input_tile(row, machine):
     c, kh, kw, k, _, _, _, sw, _, _ = _geometry(row)
     width = row.attrs["shapes"]["x_shape"][2]
-    return choose.input_gradient_tile(c, max(1, width // sw), -(-kw // sw), k * kh, machine.tile_limit)
+    return tile_choice.input_gradient_tile(c, max(1, width // sw), -(-kw // sw), k * kh, machine.tile_limit)
 
 
 def _pack_input(row, places, machine):
@@ -149,7 +149,7 @@ def _backward_input_halo(row, machine):
 def _weight_tile(row, machine):
     c, _, kw, k, oh, ow, *_ = _geometry(row)
     across = kw < 3 and c > kw
-    kb, xb = choose.product_tile(k, c if across else kw, oh * ow, machine.tile_limit)
+    kb, xb = tile_choice.product_tile(k, c if across else kw, oh * ow, machine.tile_limit)
     return kb, xb, across
 
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from .. import choose
+from .. import tile_choice
 from ..conv_block import channel_sums_block
 from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
 from ..reference import twins
@@ -12,8 +12,8 @@ from ..stage import GROUP_SIZE, Axis, Call, Space, Stage
 from ..task import BLOCKS, INDEX, STORE_STRIDE
 from ..tile import tile
 
-# Weights beyond this many bytes are read once for a group of lane blocks instead of once for each.
-_GROUP_BYTES = 400_000
+# Layers with more weights than this read them once for a group of lane blocks, instead of once for each.
+_GROUP_WEIGHTS = 100_000
 # Rows of the weight gradient that one task owns, at least.
 _TASK_ROWS = 32
 _TREE_LEVELS = 40
@@ -50,16 +50,16 @@ def make_product(ob, xb):
     return dense_product
 
 
-def grouped(row, machine):
+def grouped(row):
     """Whether the layer runs by groups of lane blocks."""
     n_in, n_out = _sizes(row)
-    return n_in * n_out * 64 // machine.lanes > _GROUP_BYTES
+    return n_in * n_out > _GROUP_WEIGHTS
 
 
 def _product_tile(row, machine, outputs, terms):
-    if grouped(row, machine):
-        return choose.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
-    return choose.product_tile(outputs, 1, terms, machine.tile_limit)
+    if grouped(row):
+        return tile_choice.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
+    return tile_choice.product_tile(outputs, 1, terms, machine.tile_limit)
 
 
 def _forward(row, places, machine):
@@ -74,7 +74,7 @@ def _backward_input(row, places, machine):
 
 
 def _axis(row, machine):
-    return Axis.GROUP if grouped(row, machine) else Axis.BLOCK
+    return Axis.GROUP if grouped(row) else Axis.BLOCK
 
 
 # Weight gradient: transpose dy by block, then each tile of rows has one owner that sums all samples.

@@ -14,6 +14,8 @@ def shape(shapes, *, kernel_size, stride, padding, **attrs):
     c, h, w = shapes["x"]
     oh = (h + 2 * padding[0] - kernel_size[0]) // stride[0] + 1
     ow = (w + 2 * padding[1] - kernel_size[1]) // stride[1] + 1
+    if padding[0] > kernel_size[0] // 2 or padding[1] > kernel_size[1] // 2:
+        raise ValueError(f"max_pool2d: padding {padding} is more than half of kernel_size {kernel_size}")
     if oh < 1 or ow < 1:
         raise ValueError(f"max_pool2d: kernel_size {kernel_size} is larger than the padded input {h}x{w}")
     return {"y": (c, oh, ow), "argmax": (c, oh, ow)}

@@ -63,7 +63,7 @@ def _unload(row, places, machine):
 UNLOAD = Op(
     "unload",
     lambda shapes, **attrs: {},
-    Kernel("forward", ("x",), (), _no_twin, (Stage(Axis.BLOCK, ("x",), (), _unload),)),
+    Kernel("forward", ("x",), (), _no_twin, (Stage(Axis.BLOCK, ("x",), (), _unload, plain=True),)),
 )
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tapes import Net, data, lenet, make, residual
 
-from fastnn_kernels.fuse import relu_behind_pool
 from fastnn_kernels.reference.interpreter import Interpreter
+from fastnn_kernels.rewrite import relu_behind_pool
 
 
 def overlapping():

@@ -38,7 +38,7 @@ def input_gradient_tile(channels: int, width: int, taps: int, steps: int, limit:
         for c in (c for c in _COLS if c <= width and r * c <= limit):
             crowded = 1.08 if r * c > 18 else 1.0
             step = max(r * c * crowded, 10.0) + 0.25 * (r + c)
-            # Taps each tile of columns runs: those any of its columns needs, 2 * (taps - 1) border columns in all.
+            # Taps that each tile of columns runs, clipped at the left border; the right one is its mirror image.
             tiles = _cover(width, c)
             run = sum(min(taps, t * c + c) if t * c < taps else taps for t in range(tiles))
             cost = _cover(channels, r) * (run * steps * step + tiles * (1.5 * r * c + 15))
