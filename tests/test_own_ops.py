@@ -14,9 +14,10 @@ from fastnn_kernels.executor import Executor
 from fastnn_kernels.reduction import tree_sum
 from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.registry import Kernel, Op
-from fastnn_kernels.simd import lanes, vload, vsplat, vstore
+from fastnn_kernels.simd import lanes, vload, vstore
 from fastnn_kernels.stage import Axis, Call, Space, Stage
 from fastnn_kernels.task import BATCH, BLOCKS, STORE_STRIDE, VALID
+from fastnn_kernels.vmath import vset
 
 
 def sum_lanes(t):
@@ -45,7 +46,7 @@ def subtract_mean(t):
     m, at, o = t.arena, t.at, t.options
     L = lanes(m)
     for f in range(o[0]):
-        vstore(m, at[2] + f * L, vload(m, at[0] + f * L) - vsplat(m, m[at[1] + f]))
+        vstore(m, at[2] + f * L, vload(m, at[0] + f * L) - vset(m, m[at[1] + f]))
         if o[1] != 0:
             for lane in range(t.info[VALID], L):
                 m[at[2] + f * L + lane] = 0.0

@@ -105,7 +105,7 @@ def laid_out(tape, machine):
 
 def key_of(schedule, item, name):
     key = item.operand(name)
-    return ("value", schedule.root(key[1])) if key[0] == "value" else key
+    return ("value", schedule.alias.get(key[1], key[1])) if key[0] == "value" else key
 
 
 def lifetimes(schedule):

@@ -2,8 +2,9 @@
 
 from ._jit import kernel
 from .conv_block import product
+from .layout import copy_elements
 from .reduction import tree_push, tree_total
-from .simd import lanes, vload, vstore
+from .simd import lanes, vstore
 from .tile import (
     tile_add,
     tile_cols,
@@ -102,13 +103,4 @@ def dense_backward_weight_tile(form, a, ao, a_block, a_tile, first, last, dyt, d
                     tree_push(m, top, b >> 1, stack + ib * width, ib * width)
             tree_total(m, top, blocks, stack, ib * width)
             for r in range(ib):
-                source = top + r * width
-                to = oo + (i + r) * n_out + v
-                count = min(width, n_out - v)
-                k = 0
-                while k + L <= count:
-                    vstore(out, to + k, vload(m, source + k))
-                    k += L
-                while k < count:
-                    out[to + k] = m[source + k]
-                    k += 1
+                copy_elements(m, top + r * width, out, oo + (i + r) * n_out + v, min(width, n_out - v))

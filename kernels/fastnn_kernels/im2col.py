@@ -4,9 +4,16 @@ from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entries, inline, prange
 from ._options import Padding, Size
 from ._public import check_floats, flat, inside, output, read_pads, read_pair, window_count
+
+
+@inline
+def _columns_inside(shift, width, ow, sw):
+    """Range of output columns q whose pixel ``q * sw + shift`` is inside the image."""
+    first = min(ow, max(0, -(shift // sw)))
+    return first, max(first, min(ow, (width - 1 - shift) // sw + 1))
 
 
 def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, top, left):
@@ -15,9 +22,7 @@ def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, 
         c = row // (kh * kw)
         i = row // kw % kh
         j = row % kw
-        # Output columns whose pixel is inside the image.
-        first = min(ow, max(0, -((j - left) // sw)))
-        last = max(first, min(ow, (width - 1 - j + left) // sw + 1))
+        first, last = _columns_inside(j - left, width, ow, sw)
         for s in range(n):
             for p in range(oh):
                 to = row * n * oh * ow + (s * oh + p) * ow
@@ -44,8 +49,7 @@ def _col2im_entry(workers, cols, x, n, channels, height, width, kh, kw, oh, ow, 
             x[plane * height * width + k] = 0
         for i in range(kh):
             for j in range(kw):
-                first = min(ow, max(0, -((j - left) // sw)))
-                last = max(first, min(ow, (width - 1 - j + left) // sw + 1))
+                first, last = _columns_inside(j - left, width, ow, sw)
                 for p in range(oh):
                     h = p * sh + i - top
                     if 0 <= h < height:

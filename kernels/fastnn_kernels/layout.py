@@ -47,6 +47,19 @@ def scatter_block(x, xo, size, valid, y, yo):
 
 
 @kernel
+def copy_elements(x, xo, y, yo, count):
+    """Copy `count` elements, whatever their number."""
+    L = lanes(x)
+    i = 0
+    while i + L <= count:
+        vstore(y, yo + i, vload(x, xo + i))
+        i += L
+    while i < count:
+        y[yo + i] = x[xo + i]
+        i += 1
+
+
+@kernel
 def copy_block(x, xo, x_channel, x_row, y, yo, y_channel, y_row, channels, height, width):
     """Copy the interior of a map from one placement to another."""
     L = lanes(x)

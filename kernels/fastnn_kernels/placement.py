@@ -68,12 +68,6 @@ def slot_parameters(item: Item) -> list[Parameter]:
     return [item.row.grads[n] for n in item.stage.writes if n in item.row.grads]
 
 
-def root_key(schedule: Schedule, item: Item, name: str) -> Key:
-    """Key under which the memory of an operand is placed."""
-    key = item.operand(name)
-    return ("value", schedule.root(key[1])) if key[0] == "value" else key
-
-
 def _lifetimes(schedule: Schedule, machine: Machine) -> tuple[dict[Key, _Life], dict[Key, tuple[Space, int]]]:
     lives: dict[Key, _Life] = {}
     wanted: dict[Key, tuple[Space, int]] = {}
@@ -86,7 +80,7 @@ def _lifetimes(schedule: Schedule, machine: Machine) -> tuple[dict[Key, _Life], 
             for name, (space, elements) in item.stage.temps(item.row, machine).items():
                 wanted[item.operand(name)] = (space, elements)
             for name in item.named((*item.stage.reads, *item.stage.writes)):
-                key = root_key(schedule, item, name)
+                key = item.memory(name, schedule.alias)
                 life = lives.setdefault(key, _Life(first, last, set(), True))
                 life.first, life.last = min(life.first, first), max(life.last, last)
                 life.phases.add(number)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
-from .placement import Placement, place, root_key, volume
+from .placement import Placement, place, volume
 from .rewrite import relu_behind_pool
 from .schedule import Item, Schedule, make_schedule
 from .stage import Axis, Call, Machine, Place, Space
@@ -126,7 +126,7 @@ class _Tables:
 
     def _place(self, item: Item, name: str) -> Place:
         """Place of an operand, seen in the operand's own shape where it shares another's memory."""
-        found = self.placement.places[root_key(self.schedule, item, name)]
+        found = self.placement.places[item.memory(name, self.schedule.alias)]
         if name not in item.row.values:
             return found
         c, h, w = volume(item.row.values[name].shape)

@@ -7,7 +7,7 @@ follows from what it reads alone: packing weights comes before everything, gradi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .stage import NO_HALO, Axis, Halo, Machine, Stage
@@ -28,6 +28,11 @@ class Item:
         if name in self.row.values:
             return ("value", self.row.values[name].index)
         return ("temp", self.row_number, name)
+
+    def memory(self, name: str, alias: Mapping[int, int]) -> tuple[object, ...]:
+        """Key of the memory of an operand: that of the value it shares it with, where there is one."""
+        key = self.operand(name)
+        return ("value", alias.get(key[1], key[1])) if key[0] == "value" else key
 
     def named(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are values or temporaries: not parameters, and not left out."""
@@ -59,10 +64,6 @@ class Schedule:
     halos: dict[int, Halo]
     alias: dict[int, int]
     values: dict[int, Value] = field(default_factory=dict)
-
-    def root(self, index: int) -> int:
-        """Value whose memory the value `index` uses."""
-        return self.alias.get(index, index)
 
 
 def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule:
@@ -134,21 +135,16 @@ def _phases(items: Sequence[Item], alias: dict[int, int]) -> list[Phase]:
     A block stage may read what a block stage of its own level wrote, since one task runs both; everything else
     waits for the next level. Block stages start at level 1, so that the load joins the rows that use it.
     """
-
-    def key(item: Item, name: str) -> tuple[object, ...]:
-        found = item.operand(name)
-        return ("value", alias.get(found[1], found[1])) if found[0] == "value" else found
-
     written: dict[tuple[object, ...], tuple[int, Axis]] = {}
     levels: list[int] = []
     for item in items:
         level = 1 if item.axis == Axis.BLOCK else 0
         for name in item.named(item.stage.reads):
-            if (place := written.get(key(item, name))) is not None:
+            if (place := written.get(item.memory(name, alias))) is not None:
                 together = item.axis == place[1] == Axis.BLOCK
                 level = max(level, place[0] + (0 if together else 1))
         for name in item.named(item.stage.writes):
-            written[key(item, name)] = (level, item.axis)
+            written[item.memory(name, alias)] = (level, item.axis)
         levels.append(level)
     phases = []
     for level in sorted(set(levels)):

@@ -214,19 +214,6 @@ def vstore_first(typingctx, memory, index, value, count):
     return types.void(memory, types.intp, value, types.intp), codegen
 
 
-@intrinsic
-def vsplat(typingctx, memory, scalar):
-    """Vector with `scalar` in every lane, of the element type of `memory`."""
-    dtype = dtype_of(memory)
-    if dtype is None:
-        return None
-
-    def codegen(context, builder, sig, args):
-        return emit_splat(builder, vector_ir(dtype), args[1])
-
-    return Vec(dtype)(memory, dtype), codegen
-
-
 def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[types.Type] = Vec) -> Any:
     """Make the intrinsic of an operation on `arity` vectors of one type."""
 

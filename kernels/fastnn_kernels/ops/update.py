@@ -4,9 +4,9 @@ The update table has a row a chunk: (offset, elements, offset of its gradient in
 gradient is complete, whether weight decay applies, whether it is trained).
 """
 
+from ..layout import copy_elements
 from ..optimizer_block import adam_block, momentum_block, sgd_block
 from ..reduction import tree_sum
-from ..simd import lanes, vload, vstore
 from ..stage import Call
 from ..task import INDEX, SLOT_STRIDE, STEP_BLOCKS
 
@@ -25,15 +25,7 @@ def reduce_op(t):
     if slot >= 0:
         source = t.at[0] + slot
         tree_sum(m, source, t.info[SLOT_STRIDE], t.info[STEP_BLOCKS], size)
-        to = t.chunks[chunk + OFFSET]
-        L = lanes(m)
-        i = 0
-        while i + L <= size:
-            vstore(g, to + i, vload(m, source + i))
-            i += L
-        while i < size:
-            g[to + i] = m[source + i]
-            i += 1
+        copy_elements(m, source, g, t.chunks[chunk + OFFSET], size)
     return 0
 
 
