@@ -10,8 +10,8 @@ from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._public import check_floats, flat, inside, output
 from .layout import gather_block, lane_samples, scatter_block
-from .loss_block import softmax_backward_block, softmax_block
 from .simd import lanes
+from .softmax_block import softmax_backward_block, softmax_block
 
 
 def _softmax_entry(workers, x, y, n, channels, pixels):

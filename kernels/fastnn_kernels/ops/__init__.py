@@ -4,9 +4,10 @@ from ..registry import register
 from .activation import IDENTITY_OP, LEAKY_RELU_OP, RELU_OP, SIGMOID_OP, TANH_OP
 from .conv import CONV2D
 from .dense import DENSE
-from .loss import SOFTMAX, SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR
+from .loss import SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR
 from .pool import MAX_POOL2D
 from .shape import ADD, LOAD, RESHAPE, UNLOAD
+from .softmax import SOFTMAX
 
 for _op in (
     LOAD, UNLOAD, RESHAPE, ADD,

@@ -11,7 +11,7 @@ from ..elementwise_block import (
     activation_backward_block,
     activation_block,
 )
-from ..reference import twins
+from ..reference.twins import activation as twins
 from ..registry import Kernel, Op
 from ..stage import NO_HALO, Axis, Call, Stage
 

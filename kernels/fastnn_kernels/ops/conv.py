@@ -10,7 +10,7 @@ from ..conv_block import (
     conv2d_block,
     pack_weights,
 )
-from ..reference import twins
+from ..reference.twins import conv as twins
 from ..registry import Kernel, Op
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile

@@ -5,7 +5,7 @@ import functools
 from .. import tile_choice
 from ..conv_block import channel_sums_block
 from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
-from ..reference import twins
+from ..reference.twins import dense as twins
 from ..registry import Kernel, Op
 from ..simd import lanes
 from ..stage import GROUP_SIZE, Axis, Call, Space, Stage

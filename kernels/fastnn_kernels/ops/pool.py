@@ -3,7 +3,7 @@
 import functools
 
 from ..pool_block import max_pool2d_backward_block, max_pool2d_block
-from ..reference import twins
+from ..reference.twins import pool as twins
 from ..registry import Kernel, Op
 from ..stage import Axis, Call, Stage
 from ..task import TRAINING

@@ -3,7 +3,7 @@
 from math import prod
 
 from ..layout import copy_block, gather_block, scatter_block, zero_halo_block
-from ..reference import twins
+from ..reference.twins import shape as twins
 from ..registry import Kernel, Op
 from ..simd import lanes, vload, vstore
 from ..stage import NO_HALO, Axis, Call, Space, Stage
@@ -137,9 +137,9 @@ ADD = Op(
     Kernel("forward", ("x", "z"), ("y",), twins.add_forward, (Stage(Axis.BLOCK, ("x", "z"), ("y",), _add),)),
     (
         # The gradient of a sum is the gradient of each term.
-        Kernel("backward_x", ("dy",), ("dx",), twins.identity_backward,
+        Kernel("backward_x", ("dy",), ("dx",), twins.add_backward,
                (Stage(Axis.BLOCK, ("dy",), ("dx",), _copy("dy", "dx")),)),
-        Kernel("backward_z", ("dy",), ("dz",), twins.identity_backward,
+        Kernel("backward_z", ("dy",), ("dz",), twins.add_backward,
                (Stage(Axis.BLOCK, ("dy",), ("dz",), _copy("dy", "dz")),)),
     ),
 )
