@@ -7,6 +7,7 @@ Twin tests, gradient tests, the PyTorch oracle and the benchmarks read it. The r
 import cases_activation
 import cases_conv
 import cases_dense
+import cases_dropout
 import cases_loss
 import cases_optimizer
 import cases_pool
@@ -18,6 +19,7 @@ CASES: list[Case] = [
     *cases_activation.CASES,
     *cases_conv.CASES,
     *cases_dense.CASES,
+    *cases_dropout.CASES,
     *cases_loss.CASES,
     *cases_optimizer.CASES,
     *cases_pool.CASES,

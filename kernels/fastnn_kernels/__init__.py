@@ -26,6 +26,7 @@ from .activation import (
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
+from .dropout import dropout, dropout_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
@@ -46,6 +47,8 @@ __all__ = [
     "conv2d_backward_weight",
     "dense",
     "dense_backward",
+    "dropout",
+    "dropout_backward",
     "fma_peak",
     "get_num_threads",
     "identity",

@@ -35,6 +35,14 @@ def number(name: str, value: Any, minimum: float = 0.0, below: float = math.inf)
     return plain
 
 
+def dropout_rate(function: str, rate: Any) -> tuple[int, float]:
+    """Check 0 <= rate <= 1; return the first word of 32 bits that is kept, and the factor of what is kept."""
+    value = float(number(f"{function}: rate", rate))
+    if value > 1:
+        raise ValueError(f"{function}: rate is {value}, needed: 0 <= rate <= 1")
+    return round(value * 2**32), 1 / (1 - value) if value < 1 else 0.0
+
+
 def seed_words(function: str, seed: Any) -> Pair:
     """Check a seed, 0 <= seed < 2**64; return its low and high half, the key of the random numbers."""
     value = _below(f"{function}: seed", seed, 64)

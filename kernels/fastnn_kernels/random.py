@@ -35,9 +35,16 @@ def philox(key0, key1, c0, c1, c2, c3):
 
 
 @inline
+def counter(op, step):
+    """Return the last two words of the counter."""
+    return step & 0xFFFFFFFF, (op << 8) | (step >> 32)
+
+
+@inline
 def draw(key0, key1, op, step, position, group):
     """Return words 4 * group to 4 * group + 3 of this seed, op, step and sample; `key0` is the seed's low half."""
-    return philox(key0, key1, group, position, step, (op << 8) | (step >> 32))
+    c2, c3 = counter(op, step)
+    return philox(key0, key1, group, position, c2, c3)
 
 
 @inline
