@@ -9,6 +9,7 @@ import cases_conv
 import cases_dense
 import cases_dropout
 import cases_loss
+import cases_norm
 import cases_optimizer
 import cases_pool
 from case import Case
@@ -21,6 +22,7 @@ CASES: list[Case] = [
     *cases_dense.CASES,
     *cases_dropout.CASES,
     *cases_loss.CASES,
+    *cases_norm.CASES,
     *cases_optimizer.CASES,
     *cases_pool.CASES,
 ]

@@ -8,7 +8,7 @@ threads) the same names run on one thread.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import conv_inside  # noqa: F401  (binds conv2d and its gradients for compiled callers)
+from . import conv_inside, group_norm_inside  # noqa: F401  (bind their kernels for compiled callers)
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -24,9 +24,11 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .batch_norm import batch_norm, batch_norm_backward
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
+from .group_norm import group_norm, group_norm_backward, layer_norm, layer_norm_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "adam_update",
+    "batch_norm",
+    "batch_norm_backward",
     "col2im",
     "config",
     "conv2d",
@@ -51,9 +55,13 @@ __all__ = [
     "dropout_backward",
     "fma_peak",
     "get_num_threads",
+    "group_norm",
+    "group_norm_backward",
     "identity",
     "identity_backward",
     "im2col",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "max_pool2d",

@@ -4,6 +4,7 @@ Each check names the function, what came and what is needed, and changes nothing
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +96,17 @@ def _writeable(function: str, name: str, value: Any, shape: Shape, dtype: np.dty
         )
     if not value.flags.writeable:
         raise ValueError(f"{function}: {name} is read-only, a writeable array is needed")
+
+
+def written_arrays(function: str, shape: Shape, dtype: DTypeLike, inputs: Sequence[Array], **arrays: Any) -> None:
+    """Check arrays that are written in place, all of one shape: each with memory of its own, apart from the inputs."""
+    seen = [("an input", array) for array in inputs]
+    for name, value in arrays.items():
+        _writeable(function, name, value, shape, np.dtype(dtype))
+        for other, array in seen:
+            if np.may_share_memory(value, array):
+                raise ValueError(f"{function}: {name} and {other} overlap, memory of their own is needed")
+        seen.append((name, value))
 
 
 def update_arrays(function: str, grads: Any, **state: Any) -> Array:
@@ -238,6 +250,49 @@ def dense_shapes(
         raise ValueError(f"{function}: b has shape {b_shape}, one value for each output: {w_shape[1:]}")
     if dy_shape is not None:
         output_gradient(function, dy_shape, (x_shape[0], w_shape[1]))
+
+
+def batch_norm_shapes(function: str, x_shape: Shape, training: bool, **vectors: Shape) -> None:
+    """Check x (N, C, ...) and vectors of one value a channel; statistics need two values of each channel."""
+    batch(function, "x", x_shape, 2)
+    for name, shape in vectors.items():
+        if shape != x_shape[1:2]:
+            raise ValueError(
+                f"{function}: {name} has shape {shape}, one value for each channel of x is needed: {x_shape[1:2]}"
+            )
+    if training and x_shape[0] * prod(x_shape[2:]) < 2:
+        raise ValueError(
+            f"{function}: x has shape {x_shape}, training needs more than one value for each channel; "
+            f"leave so small a batch out"
+        )
+
+
+def group_norm_shapes(function: str, x_shape: Shape, groups: Any, **arrays: Shape) -> int:
+    """Check x (N, C, ...) and its groups; gamma and beta have C values, statistics (N, groups). Return `groups`."""
+    batch(function, "x", x_shape, 2)
+    count = options.integer(f"{function}: groups", groups, 1)
+    if x_shape[1] % count:
+        raise ValueError(f"{function}: groups is {count}, a divisor of the {x_shape[1]} channels of x is needed")
+    for name, shape in arrays.items():
+        needed = x_shape[1:2] if name in ("gamma", "beta") else (x_shape[0], count)
+        if shape != needed:
+            raise ValueError(f"{function}: {name} has shape {shape}, {needed} is needed")
+    return count
+
+
+def layer_norm_shapes(function: str, x_shape: Shape, gamma_shape: Shape, **arrays: Shape) -> None:
+    """Check that gamma has the shape of x's last axes, beta that of gamma, and statistics that of the others."""
+    batch(function, "x", x_shape, 2)
+    axes = len(gamma_shape)
+    if not 0 < axes < len(x_shape) or x_shape[-axes:] != gamma_shape:
+        raise ValueError(
+            f"{function}: gamma has shape {gamma_shape}, the last axes of x are needed, all but the first at most: "
+            f"x.shape = {x_shape}"
+        )
+    for name, shape in arrays.items():
+        needed = gamma_shape if name == "beta" else x_shape[:-axes]
+        if shape != needed:
+            raise ValueError(f"{function}: {name} has shape {shape}, {needed} is needed")
 
 
 # ---- integer arrays

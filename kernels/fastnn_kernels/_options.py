@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]  # top, bottom, left, right
 Size = int | tuple[int, int]
@@ -35,11 +37,24 @@ def number(name: str, value: Any, minimum: float = 0.0, below: float = math.inf)
     return plain
 
 
+def fraction(name: str, value: Any) -> float:
+    """Check one number from 0 to 1."""
+    plain = float(number(name, value))
+    if plain > 1:
+        raise ValueError(f"{name} is {plain}, needed: 0 <= {name.split()[-1]} <= 1")
+    return plain
+
+
+def switch(name: str, value: Any) -> bool:
+    """Check a True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r} ({type(value).__name__}), True or False is needed")
+    return bool(value)
+
+
 def dropout_rate(function: str, rate: Any) -> tuple[int, float]:
     """Check 0 <= rate <= 1; return the first word of 32 bits that is kept, and the factor of what is kept."""
-    value = float(number(f"{function}: rate", rate))
-    if value > 1:
-        raise ValueError(f"{function}: rate is {value}, needed: 0 <= rate <= 1")
+    value = fraction(f"{function}: rate", rate)
     return round(value * 2**32), 1 / (1 - value) if value < 1 else 0.0
 
 

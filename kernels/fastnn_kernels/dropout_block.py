@@ -2,7 +2,8 @@
 
 from ._jit import inline, kernel
 from .random_vector import keep_elements, keep_samples
-from .simd import lanes, vequal, vload, vload_first, vstore, vstore_first, vwhere
+from .simd import lanes, vequal, vload, vstore, vwhere
+from .span import load_span, store_span
 from .vmath import vset
 
 
@@ -17,12 +18,8 @@ def _scaled(x, factor):
 def _drop(x, y, mask, i, count, keep, scale):
     """Write one vector of factors and of results, or the first `count` elements of it."""
     factor = vwhere(keep, vset(x, scale), vset(x, 0.0))
-    if count >= lanes(x):
-        vstore(mask, i, factor)
-        vstore(y, i, _scaled(vload(x, i), factor))
-    elif count > 0:
-        vstore_first(mask, i, factor, count)
-        vstore_first(y, i, _scaled(vload_first(x, i, count), factor), count)
+    store_span(mask, i, factor, count)
+    store_span(y, i, _scaled(load_span(x, i, count), factor), count)
 
 
 @kernel
@@ -41,14 +38,9 @@ def dropout_flat(x, y, mask, offset, first, last, key0, key1, position, c2, c3, 
 @kernel
 def scale_flat(x, mask, y, first, last):
     """``y = x * mask`` for elements `first` to `last`; 0 where the mask is 0."""
-    L = lanes(x)
-    i = first
-    while i + L <= last:
-        vstore(y, i, _scaled(vload(x, i), vload(mask, i)))
-        i += L
-    if i < last:
+    for i in range(first, last, lanes(x)):
         n = last - i
-        vstore_first(y, i, _scaled(vload_first(x, i, n), vload_first(mask, i, n)), n)
+        store_span(y, i, _scaled(load_span(x, i, n), load_span(mask, i, n)), n)
 
 
 @kernel

@@ -55,7 +55,7 @@ class Executor:
     tape : Tape
         With a loss, unless only `forward` is used.
     memory : Memory
-        Changed in place by `train`, and by `gradients` in its `grads`.
+        Changed in place by `train`, and by `gradients` in its `grads` alone.
     update : Update, optional
         What `train` does with the gradients.
     """
@@ -74,14 +74,22 @@ class Executor:
         self._lock = threading.Lock()  # calls of two Python threads share the arena
 
     def train(self, x: Array, y: Array, order: Array, batch_size: int, first_step: int, lr: Array) -> Array:
-        """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct."""
+        """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
+
+        Raises ValueError where an op cannot train on so small a batch; then nothing has changed.
+        """
+        self.tape.check_batches(len(order), batch_size)
         steps = -(-len(order) // batch_size)
         hyper = np.empty((steps, 2))
         hyper[:, 0], hyper[:, 1] = lr, np.arange(first_step, first_step + steps)
         return self._run("train", x, y, order, batch_size, hyper)
 
     def gradients(self, x: Array, y: Array) -> tuple[float, int]:
-        """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions."""
+        """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions.
+
+        Computed as in training, with the batch's statistics and the random numbers of step 0; no state changes.
+        """
+        self.tape.check_batches(len(x), len(x))
         result = self._run("gradients", x, y, np.arange(len(x)), len(x), np.zeros((1, 2)))
         return float(result[0, 0]), int(result[0, 1])
 
@@ -133,7 +141,7 @@ class Executor:
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
-            flat_alias(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out,
+            flat_alias(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out, memory.state,
         )  # fmt: skip
         if done < steps:
             raise StepError(int(done), int(status[status.nonzero()][0]))

@@ -27,8 +27,8 @@ class Memory:
         Gradient of the last batch's mean loss, without weight decay; 0 for frozen parameters.
     slots : (k, tape.size) same dtype
         The optimizer's state: k values for each parameter.
-    state : (n,) same dtype
-        Running statistics.
+    state : (tape.state_size,) same dtype
+        Running statistics; only `train` changes them.
     """
 
     params: Array
@@ -38,9 +38,12 @@ class Memory:
 
     @classmethod
     def create(cls, tape: Tape, dtype: DTypeLike) -> Memory:
-        """Allocate zeros for `tape`, without optimizer state."""
+        """Allocate zeros for `tape`, without optimizer state, and states with their initial values."""
         n = tape.size
-        return cls(np.zeros(n, dtype), np.zeros(n, dtype), np.zeros((0, n), dtype), np.zeros(0, dtype))
+        state = np.zeros(tape.state_size, dtype)
+        for s in tape.states:
+            state[s.offset : s.offset + s.size] = s.initial
+        return cls(np.zeros(n, dtype), np.zeros(n, dtype), np.zeros((0, n), dtype), state)
 
     def reset_slots(self, count: int) -> None:
         """Start over with `count` zeros of optimizer state for each parameter."""
@@ -50,6 +53,11 @@ class Memory:
     def views(tape: Tape, array: Array) -> dict[str, Array]:
         """Name the parts of a flat array of tape.size elements; the views share its memory."""
         return {p.name: array[p.offset : p.offset + p.size].reshape(p.shape) for p in tape.params}
+
+    @staticmethod
+    def state_views(tape: Tape, array: Array) -> dict[str, Array]:
+        """Name the parts of a flat array of tape.state_size elements; the views share its memory."""
+        return {s.name: array[s.offset : s.offset + s.size].reshape(s.shape) for s in tape.states}
 
     @contextmanager
     def restored_on_error(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
 from .schedule import Item, Schedule
 from .stage import NO_HALO, Axis, Machine, Place, Space
@@ -44,8 +45,11 @@ def place(schedule: Schedule, machine: Machine) -> Placement:
     for key, life in sorted(lives.items(), key=lambda entry: entry[1].first):
         if key[0] == "value":
             index = int(str(key[1]))
-            shape, halo = volume(schedule.values[index].shape), schedule.halos.get(index, NO_HALO)
+            value = schedule.values[index]
+            shape, halo = volume(value.shape), schedule.halos.get(index, NO_HALO)
             space = Space.WORK if len(life.phases) == 1 and life.in_blocks else Space.STORE
+            if value.whole:
+                space, shape = Space.FIXED, (-(-prod(value.shape) // machine.lanes), 1, 1)
         else:
             space, elements = wanted[key]
             shape, halo = (-(-elements // machine.lanes), 1, 1), NO_HALO

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,11 @@ class Program:
 
 
 def make_program(tape: Tape, machine: Machine, *, backward: bool, loss: bool, update: Update | None) -> Program:
-    """Compile `tape` to tables: forward, then the loss or the way out, then backward and update where wanted."""
-    tape = relu_behind_pool(tape)
+    """Compile `tape` to tables: forward, then the loss or the way out, then backward and update where wanted.
+
+    With backward rows the forward rows are those of training; an update commits the ops' states as well.
+    """
+    tape = relu_behind_pool(tape if backward else replace(tape, forward=tape.inference()))
     rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {}), *tape.forward]
     if loss:
         assert tape.loss is not None
@@ -94,6 +97,12 @@ class _Tables:
             if update is not None:
                 self._add(update_call(update, self.tape.size), [])
             self.phases.append((first, len(self.calls), Axis.CHUNK))
+        if update is not None and (rows := self.tape.commits()):
+            first = len(self.calls)
+            for row in rows:
+                for stage in row.definition.stages:
+                    self._add_item(Item(row, stage, Axis.TILE, -1))
+            self.phases.append((first, len(self.calls), Axis.TILE))
         return self._pack()
 
     def _add(self, call: Call, operands: list[tuple[Space, int]]) -> None:
@@ -114,6 +123,8 @@ class _Tables:
                 operands.append(
                     (Space.SLOT, self.placement.slots[param.index]) if slotted else (Space.FIXED, param.offset)
                 )
+            elif name in row.states:
+                operands.append((Space.FIXED, row.states[name].offset))
             elif name in present:
                 places[name] = self._place(item, name)
                 operands.append((places[name].space, places[name].origin))

@@ -22,14 +22,17 @@ class Kernel:
     Attributes
     ----------
     name : str
-        "forward", or "backward..." (conv2d has "backward_input" and "backward_weight").
+        "forward", "backward..." (conv2d has "backward_input" and "backward_weight"), "inference" or "commit".
     reads, writes : tuple of str
         Operand names. The gradient of operand `v` is called `dv`; that is how the tape wires backward rows.
     twin : callable
-        ``twin(**reads, shapes=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on plain
-        (N, ...) arrays; operands that are absent (a layer without bias) are passed as None.
+        ``twin(**reads, shapes=..., step=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on
+        plain (N, ...) arrays; operands that are absent (a layer without bias) are passed as None.
     stages : tuple of Stage
-        The compiled kernel: one stage, or several where the batch as a whole is needed in between.
+        The compiled kernel: one stage, or several where the batch as a whole is needed in between. A stage runs
+        where any of what it writes is wanted.
+    alias : bool
+        Whether what it writes is what it reads, under another shape or name: no stage runs.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Kernel:
     writes: tuple[str, ...]
     twin: Callable[..., Any]
     stages: tuple[Stage, ...]
+    alias: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,33 @@ class Op:
         The forward kernel.
     backward : tuple of Kernel
         Its gradients; empty for an op nothing is trained through.
+    inference : Kernel, optional
+        What takes the place of `forward` where nothing is trained.
+    commit : Kernel, optional
+        What a training step does to the op's states after everything else, so that a step which an op refuses leaves
+        them alone. Its stages run on the tile axis; they read values of the whole batch and states.
+    whole : tuple of str
+        Operands written that belong to the batch, not to a sample: one place for all blocks.
+    random : bool
+        Whether it draws random numbers; the tape then gives each row of such ops an attribute `number` of its own.
+    check : callable, optional
+        ``check(row, samples)`` raises ValueError where a batch of so many samples cannot be trained on.
     """
 
     name: str
     shape: Callable[..., Mapping[str, Shape]]
     forward: Kernel
     backward: tuple[Kernel, ...] = ()
+    inference: Kernel | None = None
+    commit: Kernel | None = None
+    whole: tuple[str, ...] = ()
+    random: bool = False
+    check: Callable[[Any, int], None] | None = None
 
     def kernel(self, name: str) -> Kernel:
         """Return the kernel called `name`."""
-        for kernel in (self.forward, *self.backward):
-            if kernel.name == name:
+        for kernel in (self.forward, *self.backward, self.inference, self.commit):
+            if kernel is not None and kernel.name == name:
                 return kernel
         raise KeyError(f"op {self.name!r} has no kernel {name!r}")
 

@@ -36,13 +36,13 @@ class Item:
 
     def named(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that are values or temporaries: not parameters, and not left out."""
-        outside = {*self.row.params, *self.row.grads}
+        outside = {*self.row.params, *self.row.grads, *self.row.states}
         known = {*self.row.values, *self.temp_names}
         return [n for n in names if n in known and n not in outside]
 
     @property
     def temp_names(self) -> set[str]:
-        """Temporaries of this row: operands of its stages that are no operands of the kernel."""
+        """Temporaries of this row: operands of its stages that are no operands of the kernel, nor states."""
         kernel = self.row.definition
         named = {n for s in kernel.stages for n in (*s.reads, *s.writes)}
         return named - {*kernel.reads, *kernel.writes}
@@ -74,18 +74,26 @@ def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule
         Item(row, stage, stage.axis_of(row, machine), number)
         for number, row in enumerate(rows)
         for stage in row.definition.stages
+        if _wanted(row, stage)
     ]
     values = {v.index: v for row in rows for v in row.values.values()}
     return Schedule(_phases(items, alias), _halos(items, machine), alias, values)
 
 
+def _wanted(row: Row, stage: Stage) -> bool:
+    """Whether the row has any of what the stage writes; a stage that writes no operand runs for what else it does."""
+    operands = {*row.values, *row.grads, *row.states}
+    return not stage.writes or any(name in operands or name not in row.definition.writes for name in stage.writes)
+
+
 def _aliases(rows: Sequence[Row]) -> tuple[dict[int, int], list[Row]]:
-    """Drop reshape rows: without a halo a map and its features are the same memory."""
+    """Drop rows as reshape: without a halo a map and its features are the same memory."""
     alias: dict[int, int] = {}
     kept = []
     for row in rows:
-        if row.op == "reshape":
-            source, target = ("x", "y") if row.kernel == "forward" else ("dy", "dx")
+        kernel = row.definition
+        if kernel.alias:
+            source, target = kernel.reads[0], kernel.writes[0]
             index = row.values[source].index
             alias[row.values[target].index] = alias.get(index, index)
         else:

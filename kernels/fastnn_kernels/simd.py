@@ -214,6 +214,16 @@ def vstore_first(typingctx, memory, index, value, count):
     return types.void(memory, types.intp, value, types.intp), codegen
 
 
+@intrinsic
+def first_lanes(typingctx, memory, count):
+    """Mask of the first `count` lanes."""
+    dtype = dtype_of(memory)
+    if not isinstance(dtype, types.Float):
+        return None
+    lanes = lane_count(dtype.bitwidth)
+    return Mask(dtype)(memory, types.intp), lambda c, builder, sig, args: _count_mask(builder, lanes, args[1])
+
+
 def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[types.Type] = Vec) -> Any:
     """Make the intrinsic of an operation on `arity` vectors of one type."""
 

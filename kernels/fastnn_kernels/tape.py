@@ -7,7 +7,8 @@ A tape says *what* is computed, on values of one sample's shape, and nothing of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from . import registry
@@ -17,11 +18,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Value:
-    """An activation or its gradient: `shape` is that of one sample, (C, H, W) or (features,)."""
+    """An activation or its gradient: `shape` is that of one sample, (C, H, W) or (features,), or of the whole batch."""
 
     index: int
     shape: Shape
     name: str
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,20 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class State:
+    """A tensor that training changes without a gradient, as running statistics: a part of the flat state vector."""
+
+    index: int
+    name: str
+    shape: Shape
+    offset: int
+    size: int
+    initial: float = 0.0
+
+
+@dataclass(frozen=True)
 class Row:
-    """One call of one kernel: operand names bound to values, parameters and parameter gradients."""
+    """One call of one kernel: operand names bound to values, parameters, parameter gradients and states."""
 
     op: str
     kernel: str
@@ -47,6 +61,7 @@ class Row:
     params: Mapping[str, Parameter]
     grads: Mapping[str, Parameter]
     attrs: Mapping[str, Any]
+    states: Mapping[str, State] = field(default_factory=dict)
 
     @property
     def definition(self) -> registry.Kernel:
@@ -64,17 +79,18 @@ class Row:
 
 @dataclass
 class Tape:
-    """Values, parameters and rows, in the order they were added."""
+    """Values, parameters, states and rows, in the order they were added."""
 
     values: list[Value] = field(default_factory=list)
     params: list[Parameter] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
     forward: list[Row] = field(default_factory=list)
     inputs: list[Value] = field(default_factory=list)
     loss: Row | None = None
 
-    def value(self, shape: Shape, name: str) -> Value:
+    def value(self, shape: Shape, name: str, *, whole: bool = False) -> Value:
         """Add a value that nothing writes yet."""
-        value = Value(len(self.values), tuple(int(n) for n in shape), name)
+        value = Value(len(self.values), tuple(int(n) for n in shape), name, whole)
         self.values.append(value)
         return value
 
@@ -86,23 +102,31 @@ class Tape:
 
     def parameter(self, name: str, shape: Shape, *, decay: bool = True, trainable: bool = True) -> Parameter:
         """Add a parameter behind those added before; `decay=False` leaves it out of weight decay."""
-        size = 1
-        for n in shape:
-            size *= int(n)
-        param = Parameter(len(self.params), name, tuple(shape), self.size, size, decay, trainable)
+        param = Parameter(len(self.params), name, tuple(shape), self.size, prod(shape), decay, trainable)
         self.params.append(param)
         return param
+
+    def state(self, name: str, shape: Shape, *, initial: float = 0.0) -> State:
+        """Add a state behind those added before; all its elements start as `initial`."""
+        state = State(len(self.states), name, tuple(shape), self.state_size, prod(shape), initial)
+        self.states.append(state)
+        return state
 
     @property
     def size(self) -> int:
         """Elements of the flat parameter vector."""
         return self.params[-1].offset + self.params[-1].size if self.params else 0
 
+    @property
+    def state_size(self) -> int:
+        """Elements of the flat state vector."""
+        return self.states[-1].offset + self.states[-1].size if self.states else 0
+
     def add(self, op: str, *, name: str = "", **operands: Any) -> Value:
         """Add the forward row of `op` and return what it writes first.
 
-        Keyword arguments that are values or parameters become operands, None is an operand left out, and the
-        rest are the op's attributes.
+        Keyword arguments that are values, parameters or states become operands, None is an operand left out, and
+        the rest are the op's attributes.
         """
         row = self._row(op, name, operands)
         self.forward.append(row)
@@ -117,15 +141,43 @@ class Tape:
         kernel = definition.forward
         values = {k: v for k, v in operands.items() if isinstance(v, Value)}
         params = {k: v for k, v in operands.items() if isinstance(v, Parameter)}
-        attrs = {k: v for k, v in operands.items() if not isinstance(v, (Value, Parameter)) and k not in kernel.reads}
-        for param in params.values():
-            if any(param in row.params.values() for row in self.forward):
-                raise ValueError(f"Tape: parameter {param.name!r} is used by two rows; each needs one of its own")
+        states = {k: v for k, v in operands.items() if isinstance(v, State)}
+        known = {*values, *params, *states, *kernel.reads}
+        attrs = {k: v for k, v in operands.items() if k not in known}
+        owned: list[Parameter | State] = [*params.values(), *states.values()]
+        for own in owned:
+            if any(own in (*row.params.values(), *row.states.values()) for row in self.forward):
+                kind = type(own).__name__.lower()
+                raise ValueError(f"Tape: {kind} {own.name!r} is used by two rows; each needs one of its own")
+        if definition.random:
+            attrs["number"] = sum(registry.get(row.op).random for row in self.forward)
         bound: dict[str, Value | Parameter] = {**values, **params}
         shapes = {k: v.shape for k, v in bound.items()}
         for out, shape in definition.shape(shapes, **attrs).items():
-            values[out] = self.value(shape, f"{name or op}.{out}")
-        return Row(op, kernel.name, values, params, {}, attrs)
+            values[out] = self.value(shape, f"{name or op}.{out}", whole=out in definition.whole)
+        return Row(op, kernel.name, values, params, {}, attrs, states)
+
+    def inference(self) -> list[Row]:
+        """Return the forward rows as they run where nothing is trained."""
+        return [
+            row if (kernel := registry.get(row.op).inference) is None else replace(row, kernel=kernel.name)
+            for row in self.forward
+        ]
+
+    def commits(self) -> list[Row]:
+        """Return the rows that change states, at the end of a training step."""
+        return [
+            replace(row, kernel=kernel.name)
+            for row in self.forward
+            if (kernel := registry.get(row.op).commit) is not None
+        ]
+
+    def check_batches(self, samples: int, batch_size: int) -> None:
+        """Raise ValueError where `samples` cannot be trained on in batches of this size, the last one shorter."""
+        for batch in sorted({min(samples, batch_size), samples % batch_size or batch_size}):
+            for row in self.forward:
+                if (check := registry.get(row.op).check) is not None:
+                    check(row, batch)
 
     def backward(self, *, input_gradient: bool = False) -> list[Row]:
         """Derive the rows after the loss: last forward row to first, only the gradients somebody needs.
@@ -159,10 +211,12 @@ class Tape:
                     continue
                 operands = {k: v for k, v in {**values, **outputs}.items() if k in kernel.reads} | fresh
                 params = {k: p for k, p in row.params.items() if k in kernel.reads}
+                states = {k: s for k, s in row.states.items() if k in kernel.reads}
                 # The kernel's shape arguments (x_shape, w_shape) are known from the forward row.
                 forward: dict[str, Value | Parameter] = {**row.values, **row.params}
                 shapes = {f"{k}_shape": v.shape for k, v in forward.items()}
-                rows.append(Row(row.op, kernel.name, operands, params, grads, {**row.attrs, "shapes": shapes}))
+                attrs = {**row.attrs, "shapes": shapes}
+                rows.append(Row(row.op, kernel.name, operands, params, grads, attrs, states))
                 for out, value in fresh.items():
                     self._accumulate(gradient, row.values[out[1:]], value, rows)
         return rows

@@ -56,6 +56,7 @@ class TaskType(types.Type):
             "y": types.uint8,  # labels or targets, cast by the loss
             "order": i64,  # sample indices
             "out": f64,  # loss and correct predictions, two a step
+            "state": dtype,  # running statistics
         }
         super().__init__(name=f"task({dtype})")
 

@@ -16,9 +16,11 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .batch_norm import batch_norm, batch_norm_backward
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
+from .group_norm import group_norm, group_norm_backward, layer_norm, layer_norm_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
@@ -27,6 +29,8 @@ from .softmax import softmax, softmax_backward
 
 __all__ = [
     "adam_update",
+    "batch_norm",
+    "batch_norm_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -36,9 +40,13 @@ __all__ = [
     "dense_backward",
     "dropout",
     "dropout_backward",
+    "group_norm",
+    "group_norm_backward",
     "identity",
     "identity_backward",
     "im2col",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "max_pool2d",

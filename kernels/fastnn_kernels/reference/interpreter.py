@@ -26,7 +26,7 @@ class Interpreter:
     tape : Tape
         With a loss, unless only `forward` is used.
     memory : Memory
-        Changed in place by `train`, and by `gradients` in its `grads`.
+        Changed in place by `train`, and by `gradients` in its `grads` alone.
     update : Update, optional
         What `train` does with the gradients.
     """
@@ -35,33 +35,48 @@ class Interpreter:
         self.tape = tape
         self.memory = memory
         self.update = update
+        self.inference = tape.inference()
         self.backward = tape.backward() if tape.loss is not None else []
+        self.commits = tape.commits()
         self.params = memory.views(tape, memory.params)
         self.grads = memory.views(tape, memory.grads)
+        self.states = memory.state_views(tape, memory.state)
 
     def train(self, x: Array, y: Array, order: Array, batch_size: int, first_step: int, lr: Array) -> Array:
-        """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct."""
+        """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
+
+        Raises ValueError where an op cannot train on so small a batch; then nothing has changed.
+        """
+        self.tape.check_batches(len(order), batch_size)
         starts = range(0, len(order), batch_size)
         results = np.zeros((len(starts), 2))
         for step, start in enumerate(starts):
             batch = order[start : start + batch_size]
-            results[step] = self.gradients(x[batch], y[batch])
+            values, results[step] = self._gradients(x[batch], y[batch], first_step + step)
             self._update_parameters(first_step + step, lr[step])
+            self._run(self.commits, values)
         return results
 
     def gradients(self, x: Array, y: Array) -> tuple[float, int]:
-        """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions."""
-        values = self._run(self.tape.forward, self._load(x))
+        """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions.
+
+        Computed as in training, with the batch's statistics and the random numbers of step 0; no state changes.
+        """
+        self.tape.check_batches(len(x), len(x))
+        return self._gradients(x, y, 0)[1]
+
+    def _gradients(self, x: Array, y: Array, step: int) -> tuple[dict[int, Array], tuple[float, int]]:
+        values = self._run(self.tape.forward, self._load(x), step)
         losses, correct = self._loss(values, y)
-        self._run(self.backward, values)
-        return float(losses.mean(dtype=np.float64)), correct
+        self._run(self.backward, values, step)
+        return values, (float(losses.mean(dtype=np.float64)), correct)
 
     def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
         """Return the loss summed over the samples and the number of correct predictions."""
         total, correct = 0.0, 0
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
-            values = self._run(self.tape.forward, self._load(x[batch]))
+            values = self._run(self.inference, self._load(x[batch]))
             losses, right = self._loss(values, y[batch])
             total += float(losses.sum(dtype=np.float64))
             correct += right
@@ -74,7 +89,7 @@ class Interpreter:
         y = np.empty((len(x), *output.shape), self.memory.params.dtype)
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
-            y[batch] = self._run(self.tape.forward, self._load(x[batch]))[output.index]
+            y[batch] = self._run(self.inference, self._load(x[batch]))[output.index]
         return y
 
     def _load(self, x: Array) -> dict[int, Array]:
@@ -82,11 +97,11 @@ class Interpreter:
         return {self.tape.inputs[0].index: x}
 
     @np.errstate(all="ignore")  # NaN and inf go through to the loss, as in the compiled interpreter
-    def _run(self, rows: Iterable[Row], values: dict[int, Array]) -> dict[int, Array]:
-        """Run the rows in order, each on what `values` and the parameters hold; add what they write."""
+    def _run(self, rows: Iterable[Row], values: dict[int, Array], step: int = 0) -> dict[int, Array]:
+        """Run the rows in order, each on what `values`, parameters and states hold; add what they write."""
         for row in rows:
             kernel = row.definition
-            results = kernel.twin(**self._operands(row, values), **self._attributes(row))
+            results = kernel.twin(**self._operands(row, values), step=step, **self._attributes(row))
             if not isinstance(results, tuple):
                 results = (results,)
             for name, result in zip(kernel.writes, results, strict=True):
@@ -94,6 +109,8 @@ class Interpreter:
                     values[row.values[name].index] = result
                 elif name in row.grads:
                     self.grads[row.grads[name].name][...] = result
+                elif name in row.states:
+                    self.states[row.states[name].name][...] = result
                 # else nobody wants it: a layer without bias, or a frozen one
         return values
 
@@ -114,13 +131,15 @@ class Interpreter:
         return losses, correct
 
     def _operands(self, row: Row, values: dict[int, Array]) -> dict[str, Array | None]:
-        """Find every operand that the row reads: a value, a parameter, or None where it has none."""
+        """Find every operand that the row reads: a value, a parameter, a state, or None where it has none."""
         operands: dict[str, Array | None] = dict.fromkeys(row.definition.reads)
         for name in operands:
             if name in row.values:
                 operands[name] = values[row.values[name].index]
             elif name in row.params:
                 operands[name] = self.params[row.params[name].name]
+            elif name in row.states:
+                operands[name] = self.states[row.states[name].name]
         return operands
 
     @staticmethod

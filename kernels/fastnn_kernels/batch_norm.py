@@ -1,0 +1,237 @@
+"""Batch normalisation of (N, C, ...) arrays, in training and at inference."""
+
+from math import prod
+
+import numpy as np
+
+from . import _checks as check
+from . import _options as options
+from . import _threads
+from ._arrays import Array, flat_alias
+from ._jit import entries, prange
+from ._public import check_floats, flat, inside
+from .batch_norm_flat import (
+    PIECE,
+    TASK_FEATURES,
+    channel_gradients,
+    channel_input_gradient,
+    channel_moments,
+    normalise_channels,
+)
+
+
+def _batch_norm_entry(workers, x, y, gamma, beta, running_mean, running_var, mean, inv_std, n, channels, pixels,
+                      training, momentum, eps):
+    group = max(1, TASK_FEATURES // pixels)
+    row, count = channels * pixels, n * pixels
+    for task in prange(-(-channels // group)):
+        first = task * group
+        size = min(group, channels - first)
+        buffers = np.empty(3 * PIECE, x.dtype)
+        centre, scale, shift = np.empty(group), np.empty(group), np.empty(group)
+        if training:
+            channel_moments(x, first * pixels, row, n, size * pixels, pixels, buffers, centre, scale, shift)
+        for k in range(size):
+            c = first + k
+            if training:
+                running_mean[c] = (1.0 - momentum) * running_mean[c] + momentum * centre[k]
+                running_var[c] = (1.0 - momentum) * running_var[c] + momentum * scale[k] / (count - 1)
+                inverse = 1.0 / np.sqrt(scale[k] / count + eps)
+            else:
+                centre[k] = running_mean[c]
+                inverse = 1.0 / np.sqrt(running_var[c] + eps)
+            mean[c], inv_std[c] = centre[k], inverse
+            scale[k], shift[k] = inverse * gamma[c], beta[c]
+        normalise_channels(x, y, first * pixels, row, n, size * pixels, pixels, buffers, centre, scale, shift)
+
+
+def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, training):
+    group = max(1, TASK_FEATURES // pixels)
+    row, count = channels * pixels, n * pixels
+    for task in prange(-(-channels // group)):
+        first = task * group
+        size = min(group, channels - first)
+        start, features = first * pixels, size * pixels
+        buffers = np.empty(4 * PIECE, x.dtype)
+        centre, scale, slope, shift = np.empty(group), np.empty(group), np.empty(group), np.empty(group)
+        for k in range(size):
+            centre[k] = mean[first + k]
+        channel_gradients(dy, x, start, row, n, features, pixels, buffers, centre, shift, slope)
+        for k in range(size):
+            c = first + k
+            inverse = np.float64(inv_std[c])
+            dbeta[c], dgamma[c] = shift[k], slope[k] * inverse
+            scale[k] = gamma[c] * inverse
+            shift[k] *= scale[k] / count
+            slope[k] *= scale[k] * inverse * inverse / count
+        if training:
+            channel_input_gradient(dy, x, dx, start, row, n, features, pixels, buffers, centre, scale, slope, shift)
+        else:
+            centre[:] = 0.0
+            shift[:] = 0.0
+            normalise_channels(dy, dx, start, row, n, features, pixels, buffers, centre, scale, shift)
+
+
+_forward, _backward = entries(_batch_norm_entry), entries(_backward_entry)
+
+
+def batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    *,
+    running_mean: Array,
+    running_var: Array,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """``gamma * (x - mean) / sqrt(var + eps) + beta``, with a mean and a variance for each channel.
+
+    With ``training=True`` they are those of the batch, the variance biased (divided by the count). The running
+    statistics are changed in place: ``new = (1 - momentum) * old + momentum * batch``, with the unbiased variance
+    (divided by the count less one). With ``training=False`` the running statistics are used and nothing is changed.
+
+    Parameters
+    ----------
+    x : (N, C, ...) float32 or float64
+    gamma, beta : (C,), dtype of x
+        Scale and shift; ones and zeros where none is wanted.
+    running_mean, running_var : (C,), dtype of x
+        Start with zeros and ones. In training they are written: C-contiguous, sharing no memory with an input.
+    training : bool
+    momentum : float
+        Weight of the new batch, as in PyTorch: 0.1 here is Keras' momentum 0.9.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    y : shape and dtype of x
+    mean, inv_std : (C,), dtype of x
+        The mean taken, and ``1 / sqrt(var + eps)``: what `batch_norm_backward` needs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes do not fit, an option is out of its range, or training has less than two values for each
+        channel; the running statistics are then as they were.
+
+    Notes
+    -----
+    Ioffe, Szegedy, "Batch normalization", ICML 2015. Variances come from deviations from the mean, never from a
+    difference of squares: channels with a mean far larger than their deviation keep their digits.
+    """
+    name = "batch_norm"
+    images = check.float_array(name, "x", x)
+    vectors = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
+    flats = {key: check.float_array(name, key, value, 1) for key, value in vectors.items()}
+    check.same_dtype(name, x=images, **flats)
+    training = options.switch(f"{name}: training", training)
+    check.batch_norm_shapes(name, images.shape, training, **{k: v.shape for k, v in flats.items()})
+    options.fraction(f"{name}: momentum", momentum)
+    options.number(f"{name}: eps", eps)
+    if training:
+        check.written_arrays(name, flats["gamma"].shape, images.dtype, (x, gamma, beta), running_mean=running_mean,
+                             running_var=running_var)
+    n, channels = images.shape[:2]
+    pixels = prod(images.shape[2:])
+    y = np.empty_like(images, subok=False)
+    mean, inv_std = np.empty(channels, images.dtype), np.empty(channels, images.dtype)
+    workers = _threads.workers_for(-(-channels * pixels // TASK_FEATURES), 4 * images.size)
+    _threads.launch(_forward, workers, flat_alias(images), y.reshape(-1), *map(flat_alias, flats.values()), mean,
+                    inv_std, n, channels, pixels, training, float(momentum), float(eps))
+    return y, mean, inv_std
+
+
+def batch_norm_backward(
+    dy: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, *, training: bool = True
+) -> tuple[Array, Array, Array]:
+    """Gradients of `batch_norm` for x, gamma and beta.
+
+    With n values a channel and ``z = (x - mean) * inv_std``: ``dbeta = sum(dy)``, ``dgamma = sum(dy * z)``,
+    ``dx = gamma * inv_std * (dy - dbeta / n - z * dgamma / n)``; with ``training=False`` mean and variance are
+    constants and ``dx = gamma * inv_std * dy``.
+
+    Parameters
+    ----------
+    dy, x : (N, C, ...) float32 or float64
+        Gradient of the output, and the input.
+    gamma : (C,), dtype of x
+    mean, inv_std : (C,), dtype of x
+        What `batch_norm` gave.
+    training : bool
+        As in the forward call.
+
+    Returns
+    -------
+    dx : shape and dtype of x
+    dgamma, dbeta : (C,), dtype of x
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes do not fit.
+    """
+    name = "batch_norm_backward"
+    gradient, images = check.float_array(name, "dy", dy), check.float_array(name, "x", x)
+    vectors = {"gamma": gamma, "mean": mean, "inv_std": inv_std}
+    flats = {key: check.float_array(name, key, value, 1) for key, value in vectors.items()}
+    check.same_dtype(name, dy=gradient, x=images, **flats)
+    training = options.switch(f"{name}: training", training)
+    check.batch_norm_shapes(name, images.shape, False, **{k: v.shape for k, v in flats.items()})
+    check.output_gradient(name, gradient.shape, images.shape)
+    n, channels = images.shape[:2]
+    pixels = prod(images.shape[2:])
+    dx = np.empty_like(images, subok=False)
+    dgamma, dbeta = np.empty(channels, images.dtype), np.empty(channels, images.dtype)
+    workers = _threads.workers_for(-(-channels * pixels // TASK_FEATURES), 4 * images.size)
+    _threads.launch(_backward, workers, flat_alias(gradient), flat_alias(images), *map(flat_alias, flats.values()),
+                    dx.reshape(-1), dgamma, dbeta, n, channels, pixels, training)
+    return dx, dgamma, dbeta
+
+
+_forward_serial, _backward_serial = _forward[0], _backward[0]
+
+
+@inside(batch_norm)
+def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    check_floats("batch_norm", x, gamma, beta, in_place=(running_mean, running_var))
+
+    def call(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+        n, channels = x.shape[0], x.shape[1]
+        for vector in (gamma.size, beta.size, running_mean.size, running_var.size):
+            if vector != channels:
+                raise ValueError("batch_norm: gamma, beta and the statistics need one value for each channel")
+        pixels = x.size // max(1, n * channels)
+        if training and n * pixels < 2:
+            raise ValueError("batch_norm: training needs more than one value for each channel")
+        if not (0.0 <= momentum <= 1.0 and eps >= 0.0):
+            raise ValueError("batch_norm: momentum or eps is out of range")
+        y = np.empty(x.shape, x.dtype)
+        mean, inv_std = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+        _forward_serial(1, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean, inv_std,
+                        n, channels, max(1, pixels), bool(training), float(momentum), float(eps))
+        return y, mean, inv_std
+
+    return call
+
+
+@inside(batch_norm_backward)
+def _batch_norm_backward_inside(dy, x, gamma, mean, inv_std, training=True):
+    check_floats("batch_norm_backward", dy, x, gamma, mean, inv_std)
+
+    def call(dy, x, gamma, mean, inv_std, training=True):
+        n, channels = x.shape[0], x.shape[1]
+        if dy.shape != x.shape:
+            raise ValueError("batch_norm_backward: dy and x have different shapes")
+        for vector in (gamma.size, mean.size, inv_std.size):
+            if vector != channels:
+                raise ValueError("batch_norm_backward: gamma, mean and inv_std need one value for each channel")
+        dx = np.empty(x.shape, x.dtype)
+        dgamma, dbeta = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+        _backward_serial(1, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma, dbeta,
+                         n, channels, max(1, x.size // max(1, n * channels)), bool(training))
+        return dx, dgamma, dbeta
+
+    return call
