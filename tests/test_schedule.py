@@ -5,7 +5,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from tapes import ADAM, ALL, SMALL, Net, grouped, lenet
+from tapes import ADAM, SMALL, STATEFUL, Net, grouped, lenet
+from tapes import ALL as STATELESS
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.ops.update import (
@@ -28,6 +29,7 @@ BLOCK, GROUP, TILE, CHUNK = Axis
 # AVX-512 and AVX2 in float32, AVX-512 and SSE2 in float64.
 MACHINES = [Machine(16, 24), Machine(8, 12), Machine(8, 24), Machine(2, 12)]
 
+ALL = {**STATELESS, **STATEFUL}
 nets = pytest.mark.parametrize("net", ALL)
 machines = pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.lanes}-lanes")
 
@@ -197,8 +199,10 @@ def test_the_update_table_covers_every_parameter_once(net, machine):
 def test_frozen_parameters_and_owned_tiles_have_no_slot(net):
     tape = ALL[net]()
     _, placement = laid_out(tape, MACHINES[0])
+    owners = [row for row in tape.forward if row.op in ("dense", "batch_norm")]
+    owned = {row.params[name].index for row in owners for name in ("w", "gamma", "beta") if name in row.params}
     for p in tape.params:
-        block_by_block = p.trainable and len(p.shape) != 2  # dense weights are summed by their owners
+        block_by_block = p.trainable and p.index not in owned
         assert (p.index in placement.slots) == block_by_block, p.name
 
 

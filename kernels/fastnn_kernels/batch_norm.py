@@ -10,66 +10,95 @@ from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._public import check_floats, flat, inside
-from .batch_norm_flat import (
-    PIECE,
-    TASK_FEATURES,
-    channel_gradients,
-    channel_input_gradient,
-    channel_moments,
-    normalise_channels,
-)
+from .batch_norm_flat import TASK_FEATURES, column_gradients, column_moments, normalise_row, row_input_gradient
+from .group_norm_flat import WIDE_BELOW, by_feature, map_gradients, normalise_run, run_input_gradient, run_moments
 
 
 def _batch_norm_entry(workers, x, y, gamma, beta, running_mean, running_var, mean, inv_std, n, channels, pixels,
                       training, momentum, eps):
-    group = max(1, TASK_FEATURES // pixels)
-    row, count = channels * pixels, n * pixels
-    for task in prange(-(-channels // group)):
-        first = task * group
-        size = min(group, channels - first)
-        buffers = np.empty(3 * PIECE, x.dtype)
-        centre, scale, shift = np.empty(group), np.empty(group), np.empty(group)
+    wide, row, count = pixels < WIDE_BELOW, channels * pixels, n * pixels
+    centre, shift, variance = np.zeros(channels), np.zeros(channels), np.zeros(channels)
+    if not training:
+        centre[:] = running_mean
+        variance[:] = running_var
+    elif wide:
+        group = TASK_FEATURES // pixels
+        for task in prange(-(-channels // group)):
+            first = task * group
+            buffers = np.empty(3 * TASK_FEATURES, x.dtype)
+            column_moments(x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, centre,
+                           shift, variance)
+    else:
+        means, variances = np.empty(n * channels), np.empty(n * channels)
+        for run in prange(n * channels):
+            means[run], variances[run] = run_moments(x, run * pixels, pixels)
+        # The variance of all is the mean of the maps' variances and the variance of their means.
+        for run in range(n * channels):
+            centre[run % channels] += means[run] / n
+        for run in range(n * channels):
+            d = means[run] - centre[run % channels]
+            variance[run % channels] += (variances[run] + d * d) / n
+    scale = np.empty_like(gamma)
+    for c in range(channels):
         if training:
-            channel_moments(x, first * pixels, row, n, size * pixels, pixels, buffers, centre, scale, shift)
-        for k in range(size):
-            c = first + k
-            if training:
-                running_mean[c] = (1.0 - momentum) * running_mean[c] + momentum * centre[k]
-                running_var[c] = (1.0 - momentum) * running_var[c] + momentum * scale[k] / (count - 1)
-                inverse = 1.0 / np.sqrt(scale[k] / count + eps)
-            else:
-                centre[k] = running_mean[c]
-                inverse = 1.0 / np.sqrt(running_var[c] + eps)
-            mean[c], inv_std[c] = centre[k], inverse
-            scale[k], shift[k] = inverse * gamma[c], beta[c]
-        normalise_channels(x, y, first * pixels, row, n, size * pixels, pixels, buffers, centre, scale, shift)
+            running_mean[c] = (1.0 - momentum) * running_mean[c] + momentum * centre[c]
+            running_var[c] = (1.0 - momentum) * running_var[c] + momentum * variance[c] * count / (count - 1)
+        mean[c], inv_std[c] = centre[c], 1.0 / np.sqrt(variance[c] + eps)
+        scale[c] = inv_std[c] * gamma[c]
+    if wide:
+        means, scales, shifts = by_feature(mean, pixels), by_feature(scale, pixels), by_feature(beta, pixels)
+        for i in prange(n):
+            normalise_row(x, y, i * row, row, means, scales, shifts)
+    else:
+        for run in prange(n * channels):
+            c = run % channels
+            normalise_run(x, y, run * pixels, pixels, np.float64(mean[c]), np.float64(inv_std[c]), gamma, c, beta,
+                          False)
 
 
 def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, training):
-    group = max(1, TASK_FEATURES // pixels)
-    row, count = channels * pixels, n * pixels
-    for task in prange(-(-channels // group)):
-        first = task * group
-        size = min(group, channels - first)
-        start, features = first * pixels, size * pixels
-        buffers = np.empty(4 * PIECE, x.dtype)
-        centre, scale, slope, shift = np.empty(group), np.empty(group), np.empty(group), np.empty(group)
-        for k in range(size):
-            centre[k] = mean[first + k]
-        channel_gradients(dy, x, start, row, n, features, pixels, buffers, centre, shift, slope)
-        for k in range(size):
-            c = first + k
+    wide, row, count = pixels < WIDE_BELOW, channels * pixels, n * pixels
+    total, product = np.zeros(channels), np.zeros(channels)
+    if wide:
+        group = TASK_FEATURES // pixels
+        for task in prange(-(-channels // group)):
+            first = task * group
+            buffers = np.empty(3 * TASK_FEATURES, x.dtype)
+            column_gradients(dy, x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, mean,
+                             total, product)
+    else:
+        totals, products = np.empty(n * channels), np.empty(n * channels)
+        for run in prange(n * channels):
+            centre = np.float64(mean[run % channels])
+            totals[run], products[run] = map_gradients(dy, x, run * pixels, pixels, centre)
+        for run in range(n * channels):
+            total[run % channels] += totals[run]
+            product[run % channels] += products[run]
+    scale, slope, shift = np.empty_like(gamma), np.zeros_like(gamma), np.zeros_like(gamma)
+    for c in range(channels):
+        inverse = np.float64(inv_std[c])
+        dbeta[c], dgamma[c] = total[c], product[c] * inverse
+        scale[c] = gamma[c] * inverse
+        if training:  # else x moves neither mean nor variance: slope and shift stay 0
+            slope[c] = gamma[c] * inverse * inverse * inverse * product[c] / count
+            shift[c] = gamma[c] * inverse * total[c] / count
+    if wide:
+        means, scales = by_feature(mean, pixels), by_feature(scale, pixels)
+        slopes, shifts = by_feature(slope, pixels), by_feature(shift, pixels)
+        for i in prange(n):
+            if training:
+                row_input_gradient(dy, x, dx, i * row, row, means, scales, slopes, shifts)
+            else:
+                normalise_row(dy, dx, i * row, row, shifts, scales, shifts)
+    else:
+        for run in prange(n * channels):
+            c = run % channels
             inverse = np.float64(inv_std[c])
-            dbeta[c], dgamma[c] = shift[k], slope[k] * inverse
-            scale[k] = gamma[c] * inverse
-            shift[k] *= scale[k] / count
-            slope[k] *= scale[k] * inverse * inverse / count
-        if training:
-            channel_input_gradient(dy, x, dx, start, row, n, features, pixels, buffers, centre, scale, slope, shift)
-        else:
-            centre[:] = 0.0
-            shift[:] = 0.0
-            normalise_channels(dy, dx, start, row, n, features, pixels, buffers, centre, scale, shift)
+            if training:
+                run_input_gradient(dy, x, dx, run * pixels, pixels, np.float64(mean[c]), inverse, gamma, c, False,
+                                   np.float64(slope[c]), np.float64(shift[c]))
+            else:
+                normalise_run(dy, dx, run * pixels, pixels, 0.0, inverse, gamma, c, shift, False)
 
 
 _forward, _backward = entries(_batch_norm_entry), entries(_backward_entry)
@@ -138,7 +167,7 @@ def batch_norm(
     pixels = prod(images.shape[2:])
     y = np.empty_like(images, subok=False)
     mean, inv_std = np.empty(channels, images.dtype), np.empty(channels, images.dtype)
-    workers = _threads.workers_for(-(-channels * pixels // TASK_FEATURES), 4 * images.size)
+    workers = _threads.workers_for(max(n, channels), 4 * images.size)
     _threads.launch(_forward, workers, flat_alias(images), y.reshape(-1), *map(flat_alias, flats.values()), mean,
                     inv_std, n, channels, pixels, training, float(momentum), float(eps))
     return y, mean, inv_std
@@ -185,7 +214,7 @@ def batch_norm_backward(
     pixels = prod(images.shape[2:])
     dx = np.empty_like(images, subok=False)
     dgamma, dbeta = np.empty(channels, images.dtype), np.empty(channels, images.dtype)
-    workers = _threads.workers_for(-(-channels * pixels // TASK_FEATURES), 4 * images.size)
+    workers = _threads.workers_for(max(n, channels), 4 * images.size)
     _threads.launch(_backward, workers, flat_alias(gradient), flat_alias(images), *map(flat_alias, flats.values()),
                     dx.reshape(-1), dgamma, dbeta, n, channels, pixels, training)
     return dx, dgamma, dbeta

@@ -21,7 +21,7 @@ from .group_norm_flat import (
 from .reduction import tree_sum
 
 # Parts that a batch is cut into at most, each with sums of its own for the gradients of scale and shift.
-_CHUNKS = 64
+_CHUNKS = 16
 
 
 def _group_norm_entry(workers, x, y, gamma, beta, mean, inv_std, n, channels, pixels, groups, eps):

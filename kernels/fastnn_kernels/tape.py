@@ -151,7 +151,7 @@ class Tape:
                 raise ValueError(f"Tape: {kind} {own.name!r} is used by two rows; each needs one of its own")
         if definition.random:
             attrs["number"] = sum(registry.get(row.op).random for row in self.forward)
-        bound: dict[str, Value | Parameter] = {**values, **params}
+        bound: dict[str, Value | Parameter | State] = {**values, **params, **states}
         shapes = {k: v.shape for k, v in bound.items()}
         for out, shape in definition.shape(shapes, **attrs).items():
             values[out] = self.value(shape, f"{name or op}.{out}", whole=out in definition.whole)

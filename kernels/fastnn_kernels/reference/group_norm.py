@@ -1,5 +1,7 @@
 """Group normalisation over (N, C, ...), layer normalisation over the last axes."""
 
+from math import prod
+
 import numpy as np
 
 from .. import _checks as check
@@ -35,7 +37,7 @@ def group_norm(
     groups = check.group_norm_shapes("group_norm", x.shape, groups, gamma=gamma.shape, beta=beta.shape)
     eps = options.number("group_norm: eps", eps)
     n = len(x)
-    normal, mean, inv_std = _normal(x.reshape(n * groups, x[:1].size // groups), eps)
+    normal, mean, inv_std = _normal(x.reshape(n * groups, prod(x.shape[1:]) // groups), eps)
     y = normal.reshape(x.shape) * _by_channel(gamma, x) + _by_channel(beta, x)
     return y.astype(x.dtype), mean.reshape(n, groups).astype(x.dtype), inv_std.reshape(n, groups).astype(x.dtype)
 
@@ -47,7 +49,7 @@ def group_norm_backward(
     name = "group_norm_backward"
     groups = check.group_norm_shapes(name, x.shape, groups, gamma=gamma.shape, mean=mean.shape, inv_std=inv_std.shape)
     check.output_gradient(name, dy.shape, x.shape)
-    rows = len(x) * groups, x[:1].size // groups
+    rows = len(x) * groups, prod(x.shape[1:]) // groups
     normal = ((x.reshape(rows) - mean.reshape(-1, 1)) * inv_std.reshape(-1, 1)).reshape(x.shape)
     over_batch = (0, *range(2, x.ndim))
     dgamma, dbeta = (dy * normal).sum(axis=over_batch, dtype=x.dtype), dy.sum(axis=over_batch, dtype=x.dtype)
@@ -61,7 +63,7 @@ def layer_norm(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tup
     check.layer_norm_shapes("layer_norm", x.shape, gamma.shape, beta=beta.shape)
     eps = options.number("layer_norm: eps", eps)
     others = x.shape[: -gamma.ndim]
-    normal, mean, inv_std = _normal(x.reshape(int(np.prod(others)), gamma.size), eps)
+    normal, mean, inv_std = _normal(x.reshape(prod(others), gamma.size), eps)
     y = normal.reshape(x.shape) * gamma + beta
     return y.astype(x.dtype), mean.reshape(others).astype(x.dtype), inv_std.reshape(others).astype(x.dtype)
 
