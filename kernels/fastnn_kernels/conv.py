@@ -5,6 +5,7 @@ import numpy as np
 from . import _checks as check
 from . import _options as options
 from . import _threads
+from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import TILE_LIMIT, entries, kernel, lane_count, prange
 from ._options import Padding, Size
@@ -201,7 +202,7 @@ def conv2d(
     images, weights = check.float_array("conv2d", "x", x), check.float_array("conv2d", "w", w)
     bias = None if b is None else check.float_array("conv2d", "b", b)
     check.same_dtype("conv2d", x=images, w=weights, b=bias)
-    windows = check.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding,
+    windows = geometry.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding,
                                    b_shape=None if bias is None else bias.shape)
     n, c, height, width = images.shape
     k = len(weights)
@@ -239,8 +240,9 @@ def conv2d_backward_input(
     gradient, weights = check.float_array(name, "dy", dy), check.float_array(name, "w", w)
     check.same_dtype(name, dy=gradient, w=weights)
     n, c, height, width = options.shape(f"{name}: x_shape", x_shape, 4)
-    windows = check.conv2d_windows(name, (n, c, height, width), weights.shape, stride, padding, dy_shape=gradient.shape)
-    dx = np.empty((n, c, height, width), gradient.dtype)
+    shape = (n, c, height, width)
+    windows = geometry.conv2d_windows(name, shape, weights.shape, stride, padding, dy_shape=gradient.shape)
+    dx = np.empty(shape, gradient.dtype)
     arrays = (flat_alias(gradient), flat_alias(weights), dx.reshape(-1))
     _launch(INPUT, windows, n, c, height, width, len(weights), *arrays)
     return dx
@@ -250,7 +252,7 @@ def _weight_and_bias(name, dy, x, w_shape, stride, padding):
     gradient, images = check.float_array(name, "dy", dy), check.float_array(name, "x", x)
     check.same_dtype(name, dy=gradient, x=images)
     shape = options.shape(f"{name}: w_shape", w_shape, 4)
-    windows = check.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
+    windows = geometry.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
     dw, db = np.empty(shape, images.dtype), np.empty(shape[0], images.dtype)
     _launch(WEIGHT, windows, *images.shape, shape[0], flat_alias(gradient), flat_alias(images), dw.reshape(-1), db)
     return dw, db

@@ -4,6 +4,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _threads
+from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import Padding, Size
@@ -67,7 +68,7 @@ def max_pool2d(
         If an argument does not fit, or the window is larger than the padded image.
     """
     images = check.float_array("max_pool2d", "x", x, 4)
-    windows = check.pool_windows("max_pool2d", images.shape, kernel_size, stride, padding)
+    windows = geometry.pool_windows("max_pool2d", images.shape, kernel_size, stride, padding)
     n, c, height, width = images.shape
     y = np.empty((n, c, *windows.out), images.dtype)
     argmax = np.empty(y.shape, np.int64)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .. import _options as options
-from .._checks import Array, conv2d_windows
+from .._checks import Array
 from .._options import Padding, Size
+from .._windows import conv2d_windows
 from ._result import result
 from .im2col import crop, pad, tap
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .. import _options as options
-from .._checks import Array, Windows, image_windows, rank
+from .._checks import Array, rank
 from .._options import Padding, Pads, Size
+from .._windows import Windows, image_windows
 from ._result import result
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .._checks import Array, argmax_indices, pool_windows
+from .._checks import Array, argmax_indices
 from .._options import Padding, Size
+from .._windows import pool_windows
 
 
 def max_pool2d(
