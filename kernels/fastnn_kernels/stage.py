@@ -38,10 +38,27 @@ class Space(IntEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """What choices of tiles depend on: lanes of the dtype, accumulators of a register tile."""
+    """What choices of tiles depend on.
+
+    Attributes
+    ----------
+    lanes : int
+        Samples of a lane block: the lanes of a vector of the dtype, or 1.
+    tile_limit : int
+        Accumulators of a register tile.
+    vector : int
+        Lanes of a vector of the dtype. Where `lanes` is 1 instead, a block is one plain (C, H, W) sample, and the ops
+        that matter have a form with its lanes along the width or the outputs; the others run with one lane.
+    """
 
     lanes: int
     tile_limit: int
+    vector: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a block is a single sample."""
+        return self.lanes == 1
 
 
 @dataclass(frozen=True)

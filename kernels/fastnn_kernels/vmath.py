@@ -26,15 +26,15 @@ _CEPHES_TANH_Q = (1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.844
 @intrinsic
 def vset(typingctx, like, value):
     """Vector with `value` in every lane, of the type of the vector or memory `like`."""
-    dtype = like.dtype if isinstance(like, Vec) else simd.dtype_of(like)
-    if dtype is None:
+    if not isinstance(like, Vec) and simd.dtype_of(like) is None:
         return None
+    vector = like if isinstance(like, Vec) else simd.vec_of(like)
 
     def codegen(context, builder, sig, args):
-        scalar = context.cast(builder, args[1], types.float64, dtype)
-        return simd.emit_splat(builder, simd.vector_ir(dtype), scalar)
+        scalar = context.cast(builder, args[1], types.float64, vector.dtype)
+        return simd.emit_splat(builder, simd.vector_ir(vector.dtype, vector.lanes), scalar)
 
-    return Vec(dtype)(like, types.float64), codegen
+    return vector(like, types.float64), codegen
 
 
 @intrinsic

@@ -40,7 +40,7 @@ def loss_total(t):
 
 def _temps(row, machine):
     # The sums live in storage of their block until all are there.
-    return {"work": (Space.WORK, 5 * machine.lanes), "sums": (Space.STORE, machine.lanes)}
+    return {"work": (Space.WORK, 5 * machine.lanes), "sums": (Space.STORE, max(2, machine.lanes))}
 
 
 def _loss(name, op, twin):

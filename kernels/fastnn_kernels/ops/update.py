@@ -7,6 +7,7 @@ gradient is complete, whether weight decay applies, whether it is trained).
 from ..layout import copy_elements
 from ..optimizer_block import adam_block, momentum_block, sgd_block
 from ..reduction import tree_sum
+from ..simd import whole
 from ..stage import Call
 from ..task import INDEX, SLOT_STRIDE, STEP_BLOCKS
 
@@ -20,10 +21,10 @@ COMPLETE_CHUNK_SIZE = 2048
 
 def reduce_op(t):
     """Sum this chunk's gradient over the blocks by the tree."""
-    m, g, chunk = t.arena, t.grads, t.info[INDEX] * CHUNK_COLUMNS
+    g, chunk = t.grads, t.info[INDEX] * CHUNK_COLUMNS
     size, slot = t.chunks[chunk + SIZE], t.chunks[chunk + SLOT]
     if slot >= 0:
-        source = t.at[0] + slot
+        m, source = whole(t.arena), t.at[0] + slot
         tree_sum(m, source, t.info[SLOT_STRIDE], t.info[STEP_BLOCKS], size)
         copy_elements(m, source, g, t.chunks[chunk + OFFSET], size)
     return 0
