@@ -15,7 +15,7 @@ _LARGEST = 2**53
 
 def numbers(function: str, **given: Any) -> list[Any]:
     """Check the numbers of an update by their names, and return them; an int stays an int."""
-    result = []
+    result: list[Any] = []
     for name, value in given.items():
         full = f"{function}: {name}"
         if name == "step":

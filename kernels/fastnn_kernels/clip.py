@@ -1,6 +1,8 @@
 """Limits: gradients clipped by value or by their global norm, weights kept in a ball."""
 
 
+from math import sqrt
+
 import numpy as np
 from numba.core.errors import TypingError
 
@@ -30,7 +32,7 @@ def _clip_norm_entry(workers, g, limit):
     for c in prange(chunks):
         sums[c] = sum_of_squares(g, c * _CHUNK, min(_CHUNK, g.size - c * _CHUNK))
     tree_sum(sums, 0, 1, chunks, 1)
-    norm = sums[0] ** 0.5
+    norm = sqrt(sums[0])
     factor = clip_factor(norm, limit)
     if factor != 1.0:
         for c in prange(chunks):

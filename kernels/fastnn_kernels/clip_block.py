@@ -1,5 +1,7 @@
 """Limits on gradients and on weights: by value, by the norm of everything, by the norm of a unit."""
 
+from math import sqrt
+
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -120,7 +122,7 @@ def max_norm_block(w, wo, outer, units, inner, first, last, limit):
             total = 0.0
             for o in range(outer):
                 total += sum_of_squares(w, wo + (o * units + u) * inner, inner)
-            norm = total**0.5
+            norm = sqrt(total)
             if norm > limit:
                 for o in range(outer):
                     scale_block(w, wo + (o * units + u) * inner, inner, limit / norm)
