@@ -31,7 +31,7 @@ def limit(function: str, value: Any) -> Any:
     """Check a limit: a number above 0."""
     (plain,) = numbers(function, limit=value)
     if plain == 0:
-        raise ValueError(f"{function}: limit is 0, a number above 0 is needed")
+        raise ValueError(f"{function}: limit is {plain}, a number above 0 is needed")
     return plain
 
 

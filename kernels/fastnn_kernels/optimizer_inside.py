@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ._jit import kernel
 from ._public import check_floats, flat, inside
 from .optimizer import (
@@ -23,6 +25,7 @@ from .optimizer import (
 from .optimizer_block import ADAM, ADAMW, NADAM
 
 _sgd_serial, _momentum_serial, _square_serial, _adam_serial = SGD[0], MOMENTUM[0], SQUARE[0], ADAMS[0]
+# Rules are passed as np.int64: to Numba each literal int is a type of its own, and would compile the entry once more.
 
 
 def _update(public: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -73,12 +76,12 @@ def _momentum(params, grads, velocity, nesterov, lr, momentum, decay):
 
 @_update(momentum_update)
 def _momentum_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
-    _momentum(params, grads, velocity, 0, float(lr), float(momentum), float(weight_decay))
+    _momentum(params, grads, velocity, np.int64(0), float(lr), float(momentum), float(weight_decay))
 
 
 @_update(nesterov_update)
 def _nesterov_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
-    _momentum(params, grads, velocity, 1, float(lr), float(momentum), float(weight_decay))
+    _momentum(params, grads, velocity, np.int64(1), float(lr), float(momentum), float(weight_decay))
 
 
 @kernel
@@ -107,16 +110,18 @@ def _adam(params, grads, m, v, rule, step, lr, beta1, beta2, eps, decay, momentu
 
 @_update(adam_update)
 def _adam_inside(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    _adam(params, grads, m, v, ADAM, step, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), 0.0)
+    _adam(params, grads, m, v, np.int64(ADAM), step, float(lr), float(beta1), float(beta2), float(eps),
+          float(weight_decay), 0.0)
 
 
 @_update(adamw_update)
 def _adamw_inside(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
-    _adam(params, grads, m, v, ADAMW, step, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay), 0.0)
+    _adam(params, grads, m, v, np.int64(ADAMW), step, float(lr), float(beta1), float(beta2), float(eps),
+          float(weight_decay), 0.0)
 
 
 @_update(nadam_update)
 def _nadam_inside(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
                   momentum_decay=4e-3):  # fmt: skip
-    _adam(params, grads, m, v, NADAM, step, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay),
-          float(momentum_decay))
+    _adam(params, grads, m, v, np.int64(NADAM), step, float(lr), float(beta1), float(beta2), float(eps),
+          float(weight_decay), float(momentum_decay))
