@@ -5,8 +5,10 @@ Twin tests, gradient tests, the PyTorch oracle and the benchmarks read it. The r
 """
 
 import cases_activation
+import cases_clip
 import cases_conv
 import cases_dense
+import cases_learning_rule
 import cases_loss
 import cases_optimizer
 import cases_pool
@@ -16,8 +18,10 @@ __all__ = ["CASES", "Case", "one_per_kernel"]
 
 CASES: list[Case] = [
     *cases_activation.CASES,
+    *cases_clip.CASES,
     *cases_conv.CASES,
     *cases_dense.CASES,
+    *cases_learning_rule.CASES,
     *cases_loss.CASES,
     *cases_optimizer.CASES,
     *cases_pool.CASES,

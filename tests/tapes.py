@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +21,16 @@ Array = np.ndarray
 SGD = Update("sgd_update", 0, {}, 0.02)
 MOMENTUM = Update("momentum_update", 1, {"momentum": 0.9}, 0.02)
 ADAM = Update("adam_update", 2, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}, 0.02)
+UPDATES = (
+    SGD,
+    MOMENTUM,
+    replace(MOMENTUM, name="nesterov_update"),
+    Update("adagrad_update", 1, {"eps": 1e-10}, 0.02),
+    Update("rmsprop_update", 1, {"alpha": 0.9, "eps": 1e-8}, 0.02),
+    ADAM,
+    replace(ADAM, name="adamw_update"),
+    replace(ADAM, name="nadam_update", options={**ADAM.options, "momentum_decay": 4e-3}),
+)
 
 
 class Net:

@@ -170,38 +170,3 @@ def compare_loss(actual: Any, tloss: Any, tprediction: Any) -> None:
     assert_equal(loss, tloss)
     tloss.sum().backward()
     assert_equal(d_prediction, tprediction.grad)
-
-
-OPTIMIZERS: list[tuple[str, int, Any, dict[str, Any]]] = [
-    ("sgd_update", 0, torch.optim.SGD, {"lr": 0.1}),
-    ("sgd_update", 0, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}),
-    ("momentum_update", 1, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
-    ("momentum_update", 1, torch.optim.SGD, {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.01}),
-    ("adam_update", 2, torch.optim.Adam, {"lr": 0.01}),
-    (
-        "adam_update",
-        2,
-        torch.optim.Adam,
-        {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3, "weight_decay": 0.1},
-    ),
-]
-
-
-@both
-@pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: f"{row[0]}-{len(row[3])}")
-def test_optimizers(row: Any, kernels: types.ModuleType) -> None:
-    name, states, optimizer, options = row
-    params = numbers(33)
-    tparams = tensor(params.copy())
-    state = [np.zeros(33) for _ in range(states)]
-    toptions = {key: value for key, value in options.items() if not key.startswith("beta")}
-    if "beta1" in options:
-        toptions["betas"] = (options["beta1"], options["beta2"])
-    toptimizer = optimizer([tparams], **toptions)
-    for step in range(1, 6):
-        grads = numbers(33, seed=step)
-        counted = {"step": step} if name == "adam_update" else {}
-        getattr(kernels, name)(params, grads, *state, **counted, **options)
-        tparams.grad = torch.tensor(grads)
-        toptimizer.step()
-        assert_equal(params, tparams)

@@ -101,7 +101,14 @@ def test_activations_work_in_place(name: str, kernels: types.ModuleType) -> None
     np.testing.assert_array_equal(dy, dx)
 
 
-@each_kernel
+def reads_only(case: Case) -> bool:
+    args, _ = case.call(np.float32)
+    return any(isinstance(a, np.ndarray) and k not in case.in_place for k, a in enumerate(args))
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in one_per_kernel(CASES) if reads_only(c)], ids=lambda case: case.kernel
+)
 def test_strided_inputs_give_the_same(case: Case) -> None:
     args, kwargs = case.call(np.float32)
     expected = run(fk, case, *case.call(np.float32))

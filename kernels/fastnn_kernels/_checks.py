@@ -117,6 +117,20 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     return grads_array
 
 
+def in_place_array(function: str, name: str, value: Any, ndim: int | None = None, **inputs: Array) -> Array:
+    """Check a float array that is written in place: never copied, and sharing no memory with the inputs."""
+    _numpy_array(function, name, value)
+    _floats(function, name, value)
+    if ndim is not None:
+        rank(function, name, value.shape, ndim)
+    _writeable(function, name, value, value.shape, value.dtype)
+    for other, array in inputs.items():
+        if np.may_share_memory(value, array):
+            raise ValueError(f"{function}: {other} and {name} overlap, memory of their own is needed")
+    checked: Array = value
+    return checked
+
+
 # ---- shapes: for kernels and twins alike
 
 

@@ -34,21 +34,25 @@ def _missing(kind: Any) -> bool:
     return kind is None or isinstance(kind, (types.NoneType, types.Omitted))
 
 
-def check_floats(function, *arrays, in_place=()):
+def check_floats(function, *arrays, in_place=(), flat=True):
     """Refuse, while compiling, arrays that are not all float32 or all float64.
 
-    Those written in place must be flat, contiguous and writeable.
+    Those written in place must be contiguous and writeable, and flat unless told otherwise.
 
     Called in implementations of `inside`, on Numba types.
     """
-    for array in (*arrays, *in_place):
+    every = (*arrays, *in_place)
+    for array in every:
         if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.float64):
             raise TypingError(f"{function}: got {array}, arrays of float32 or float64 are needed")
-        if array.dtype != (*arrays, *in_place)[0].dtype:
-            raise TypingError(f"{function}: arrays of {array.dtype} and {arrays[0].dtype}, one dtype is needed")
+        if array.dtype != every[0].dtype:
+            raise TypingError(f"{function}: arrays of {array.dtype} and {every[0].dtype}, one dtype is needed")
     for array in in_place:
-        if array.ndim != 1 or array.layout != "C" or not array.mutable:
-            raise TypingError(f"{function}: {array} is written in place, a flat, contiguous, writeable array is needed")
+        if (flat and array.ndim != 1) or array.layout != "C" or not array.mutable:
+            kind = "flat, " if flat else ""
+            raise TypingError(
+                f"{function}: {array} is written in place, a {kind}contiguous, writeable array is needed"
+            )
 
 
 def read_pair(value):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ops.shape import zero_halo_call
-from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
+from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
 from .placement import Placement, place, volume
 from .rewrite import relu_behind_pool
 from .schedule import Item, Schedule, make_schedule
@@ -88,13 +88,16 @@ class _Tables:
             for item in phase.items:
                 self._add_item(item)
             self.phases.append((first, len(self.calls), phase.axis))
+        chunks = self._chunks()
         if backward:
-            first = len(self.calls)
-            self._add(reduce_call, [(Space.SLOT, 0)])
-            if update is not None:
-                self._add(update_call(update, self.tape.size), [])
-            self.phases.append((first, len(self.calls), Axis.CHUNK))
-        return self._pack()
+            sums, lanes = self.placement.sizes[Space.FIXED], self.machine.lanes
+            self.placement.sizes[Space.FIXED] += -(-norm_elements(update, len(chunks)) // lanes) * lanes
+            for axis, calls in update_phases(update, self.tape.params, self.tape.size, len(chunks), sums):
+                first = len(self.calls)
+                for call, operands in calls:
+                    self._add(call, operands)
+                self.phases.append((first, len(self.calls), axis))
+        return self._pack(chunks)
 
     def _add(self, call: Call, operands: list[tuple[Space, int]]) -> None:
         self.calls.append(call)
@@ -143,7 +146,7 @@ class _Tables:
                 rows.append((param.offset + start, size, where, int(param.decay), int(param.trainable)))
         return np.array(rows, np.int64).reshape(-1, CHUNK_COLUMNS)
 
-    def _pack(self) -> Program:
+    def _pack(self, chunks: _Ints) -> Program:
         n = len(self.calls)
         spaces, offsets = np.zeros((n, OPERANDS), np.int64), np.zeros((n, OPERANDS), np.int64)
         options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, SCALARS))
@@ -154,6 +157,6 @@ class _Tables:
             scalars[i, : len(call.scalars)] = call.scalars
         tasks = np.array([call.tasks for call in self.calls], np.int64)
         phases = np.array(self.phases, np.int64)
-        return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, self._chunks(),
+        return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, chunks,
                        self.placement.sizes)
 

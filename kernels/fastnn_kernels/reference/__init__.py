@@ -16,33 +16,54 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
+from .learning_rule import delta_update, hebb_update
 from .loss import softmax_cross_entropy, sum_squared_error
-from .optimizer import adam_update, momentum_update, sgd_update
+from .optimizer import (
+    adagrad_update,
+    adam_update,
+    adamw_update,
+    momentum_update,
+    nadam_update,
+    nesterov_update,
+    rmsprop_update,
+    sgd_update,
+)
 from .pool import max_pool2d, max_pool2d_backward
 from .softmax import softmax, softmax_backward
 
 __all__ = [
+    "adagrad_update",
     "adam_update",
+    "adamw_update",
+    "clip_by_global_norm",
+    "clip_by_value",
     "col2im",
     "conv2d",
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "delta_update",
     "dense",
     "dense_backward",
+    "hebb_update",
     "identity",
     "identity_backward",
     "im2col",
     "leaky_relu",
     "leaky_relu_backward",
+    "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
     "momentum_update",
+    "nadam_update",
+    "nesterov_update",
     "relu",
     "relu_backward",
+    "rmsprop_update",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",

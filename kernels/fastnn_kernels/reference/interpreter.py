@@ -135,6 +135,7 @@ class Interpreter:
         """Let the optimizer change the trainable parameters, one after the other."""
         update, memory = self.update, self.memory
         assert update is not None
+        self._clip_gradients(update)
         rule = getattr(reference, update.name)
         counter = {"step": step} if update.counts_steps else {}
         for p in self.tape.params:
@@ -151,3 +152,18 @@ class Interpreter:
                     **counter,
                     **update.options,
                 )
+                if p.max_norm is not None:
+                    reference.max_norm(self.params[p.name], p.max_norm)
+
+    def _clip_gradients(self, update: Update) -> None:
+        """Clip the gradients of the trainable parameters, all together, first by value and then by their norm."""
+        if update.clip_value is None and update.clip_norm is None:
+            return
+        params = self.tape.params
+        trained = np.repeat(np.array([p.trainable for p in params], bool), [p.size for p in params])
+        gradient = self.memory.grads[trained]
+        if update.clip_value is not None:
+            reference.clip_by_value(gradient, update.clip_value)
+        if update.clip_norm is not None:
+            reference.clip_by_global_norm(gradient, update.clip_norm)
+        self.memory.grads[trained] = gradient
