@@ -8,7 +8,7 @@ threads) the same names run on one thread.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import conv_inside  # noqa: F401  (binds conv2d and its gradients for compiled callers)
+from . import augment_inside, conv_inside  # noqa: F401  (bind the names of both families for compiled callers)
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -24,6 +24,7 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .augment import crop, cutout, flip, mixup, rotate, shift
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
@@ -44,8 +45,11 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "crop",
+    "cutout",
     "dense",
     "dense_backward",
+    "flip",
     "fma_peak",
     "get_num_threads",
     "identity",
@@ -55,12 +59,15 @@ __all__ = [
     "leaky_relu_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "mixup",
     "momentum_update",
     "reference",
     "relu",
     "relu_backward",
+    "rotate",
     "set_num_threads",
     "sgd_update",
+    "shift",
     "sigmoid",
     "sigmoid_backward",
     "softmax",

@@ -16,6 +16,7 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .augment import crop, cutout, flip, mixup, rotate, shift
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
@@ -31,8 +32,11 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "crop",
+    "cutout",
     "dense",
     "dense_backward",
+    "flip",
     "identity",
     "identity_backward",
     "im2col",
@@ -40,10 +44,13 @@ __all__ = [
     "leaky_relu_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "mixup",
     "momentum_update",
     "relu",
     "relu_backward",
+    "rotate",
     "sgd_update",
+    "shift",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
