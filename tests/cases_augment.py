@@ -6,6 +6,14 @@ from typing import Any
 from case import Case, Data
 
 KEY = {"seed": 2**40 + 3, "step": 5}
+# For tests of behaviour: name, arguments after x, options.
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    ("flip", (), {"vertical": True}),
+    ("crop", ((2, 3),), {"size": (7, 6)}),
+    ("shift", (3,), {}),
+    ("rotate", (40,), {}),
+    ("cutout", (4,), {}),
+]
 
 
 def augmentation_cases(*shape: int) -> list[Case]:

@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
 from ._jit import kernel
-from ._public import check_floats, flat, inside, output, read_pair
+from ._public import _missing, check_floats, flat, inside, output, read_pair
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
 _flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
@@ -64,6 +64,18 @@ def _read_angles_inside(degrees):
     return None
 
 
+def _read_size(size, height, width):
+    """Return (h, w) of a size, the image's where it is left out, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_read_size)
+def _read_size_inside(size, height, width):
+    if _missing(size):
+        return lambda size, height, width: (height, width)
+    return lambda size, height, width: read_pair(size)
+
+
 @kernel
 def _window(padded_h, padded_w, oh, ow):
     """Return the places of a window in padded images."""
@@ -100,7 +112,7 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
         ph, pw = read_pair(padding)
         if ph < 0 or pw < 0:
             raise ValueError("crop: padding is below 0")
-        oh, ow = read_pair((height, width) if size is None else size)
+        oh, ow = _read_size(size, height, width)
         places_h, places_w = _window(height + 2 * ph, width + 2 * pw, oh, ow)
         key0, key1, number, count, first = _read_stream(_CROP, seed, step, op, sample_offset, n)
         y = output(out, (n, c, oh, ow), x)
