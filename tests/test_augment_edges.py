@@ -130,6 +130,15 @@ def test_nan_and_infinity_move_like_any_pixel(kernels: types.ModuleType) -> None
     assert np.isfinite(kernels.cutout(x, 13, **KEY)).all()
 
 
+@both
+@pytest.mark.parametrize("place", [np.s_[:, 1], np.s_[1], np.s_[:, :, 0], np.s_[:, :, :, 0]], ids=str)
+def test_rotate_reads_nothing_beyond_its_plane(place: Any, kernels: types.ModuleType) -> None:
+    """Not the first row or column, the next channel or sample for the pixel behind the last."""
+    x = np.ones((2, 2, 20, 5))
+    x[place] = np.nan
+    np.testing.assert_array_equal(kernels.rotate(x, 0, **KEY), x)
+
+
 X = np.ones((2, 3, 6, 5), np.float32)
 T = np.ones((2, 4), np.float32)
 
