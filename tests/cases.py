@@ -5,6 +5,7 @@ Twin tests, gradient tests, the PyTorch oracle and the benchmarks read it. The r
 """
 
 import cases_activation
+import cases_augment
 import cases_clip
 import cases_conv
 import cases_dense
@@ -19,6 +20,7 @@ __all__ = ["CASES", "Case", "one_per_kernel"]
 CASES: list[Case] = [
     *cases_activation.CASES,
     *cases_clip.CASES,
+    *cases_augment.CASES,
     *cases_conv.CASES,
     *cases_dense.CASES,
     *cases_learning_rule.CASES,

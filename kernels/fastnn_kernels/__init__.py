@@ -8,7 +8,11 @@ threads) the same names run on one thread.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import conv_inside, optimizer_inside  # noqa: F401  (bind their functions for compiled callers)
+from . import (  # noqa: F401  (bind their functions for compiled callers)
+    augment_inside,
+    conv_inside,
+    optimizer_inside,
+)
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -24,6 +28,7 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
@@ -59,9 +64,12 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "crop",
+    "cutout",
     "delta_update",
     "dense",
     "dense_backward",
+    "flip",
     "fma_peak",
     "get_num_threads",
     "hebb_update",
@@ -73,6 +81,7 @@ __all__ = [
     "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
+    "mixup",
     "momentum_update",
     "nadam_update",
     "nesterov_update",
@@ -80,8 +89,10 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "rotate",
     "set_num_threads",
     "sgd_update",
+    "shift",
     "sigmoid",
     "sigmoid_backward",
     "softmax",

@@ -54,6 +54,29 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def seed_words(function: str, seed: Any) -> Pair:
+    """Check a seed, 0 <= seed < 2**64; return its low and high half, the key of the random numbers."""
+    value = _below(f"{function}: seed", seed, 64)
+    return value % 2**32, value // 2**32
+
+
+def stream(function: str, seed: Any, step: Any, op: Any, sample_offset: Any, n: int) -> tuple[int, int, int, int, int]:
+    """Check what the random numbers of `n` samples depend on; return (key0, key1, op, step, sample_offset)."""
+    key = seed_words(function, seed)
+    steps, number = _below(f"{function}: step", step, 40), _below(f"{function}: op", op, 24)
+    first = integer(f"{function}: sample_offset", sample_offset, 0)
+    if first + n > 2**32:
+        raise ValueError(f"{function}: sample_offset is {first} with {n} samples, needed: their sum at most 2**32")
+    return *key, number, steps, first
+
+
+def _below(name: str, value: Any, bits: int) -> int:
+    number = integer(name, value, 0)
+    if number >= 2**bits:
+        raise ValueError(f"{name} is {number}, below 2**{bits} is needed")
+    return number
+
+
 def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Check one word out of `allowed`."""
     if not isinstance(value, str) or value not in allowed:

@@ -90,8 +90,10 @@ class _Tables:
             self.phases.append((first, len(self.calls), phase.axis))
         chunks = self._chunks()
         if backward:
-            sums, lanes = self.placement.sizes[Space.FIXED], self.machine.lanes
-            self.placement.sizes[Space.FIXED] += -(-norm_elements(update, len(chunks)) // lanes) * lanes
+            # Whole vectors, so that the float64 sums have an offset of their own in a float32 arena.
+            vector = self.machine.vector
+            sums = -(-self.placement.sizes[Space.FIXED] // vector) * vector
+            self.placement.sizes[Space.FIXED] = sums + -(-norm_elements(update, len(chunks)) // vector) * vector
             for axis, calls in update_phases(update, self.tape.params, self.tape.size, len(chunks), sums):
                 first = len(self.calls)
                 for call, operands in calls:

@@ -58,7 +58,7 @@ def clip_op(t):
 @kernel
 def first_sum(t):
     """Return where the chunks' sums of squares start; they are float64 in an arena of any dtype."""
-    return t.at[0] * lanes(t.out) // lanes(t.arena)
+    return t.at[0] * lanes(t.out) // lanes(whole(t.arena))
 
 
 def squares_op(t):

@@ -16,6 +16,7 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
@@ -46,9 +47,12 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "crop",
+    "cutout",
     "delta_update",
     "dense",
     "dense_backward",
+    "flip",
     "hebb_update",
     "identity",
     "identity_backward",
@@ -58,13 +62,16 @@ __all__ = [
     "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
+    "mixup",
     "momentum_update",
     "nadam_update",
     "nesterov_update",
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "rotate",
     "sgd_update",
+    "shift",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
