@@ -13,24 +13,33 @@ from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
 from .activation import (
+    elu,
+    elu_backward,
     identity,
     identity_backward,
     leaky_relu,
     leaky_relu_backward,
     relu,
     relu_backward,
+    step,
+    step_backward,
+)
+from .activation_smooth import (
     sigmoid,
     sigmoid_backward,
+    softplus,
+    softplus_backward,
     tanh,
     tanh_backward,
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
+from .gelu import gelu, gelu_backward, silu, silu_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
 from .pool import max_pool2d, max_pool2d_backward
-from .softmax import softmax, softmax_backward
+from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 if TYPE_CHECKING:
     from . import reference
@@ -46,13 +55,19 @@ __all__ = [
     "conv2d_backward_weight",
     "dense",
     "dense_backward",
+    "elu",
+    "elu_backward",
     "fma_peak",
+    "gelu",
+    "gelu_backward",
     "get_num_threads",
     "identity",
     "identity_backward",
     "im2col",
     "leaky_relu",
     "leaky_relu_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "momentum_update",
@@ -63,9 +78,15 @@ __all__ = [
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
+    "step",
+    "step_backward",
     "sum_squared_error",
     "tanh",
     "tanh_backward",
