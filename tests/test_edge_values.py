@@ -2,6 +2,7 @@
 
 import types
 
+import cases_activation
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
+ACTIVATIONS = {row[0] for row in cases_activation.ACTIVATIONS}
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -40,12 +42,14 @@ def test_max_pool2d_returns_the_first_nan(kernels: types.ModuleType, dtype: type
 def test_activations_keep_nan(kernels: types.ModuleType, dtype: type) -> None:
     x = np.ones((3, 20), dtype)
     x[1, 18] = np.nan
-    for name in ("identity", "relu", "leaky_relu", "sigmoid", "tanh"):
+    for name in ACTIVATIONS - {"step", "softmax", "log_softmax"}:
         y = getattr(kernels, name)(x)
         np.testing.assert_array_equal(np.isnan(y), np.isnan(x), err_msg=name)
         dx = getattr(kernels, f"{name}_backward")(x, np.full_like(x, 0.5))
         np.testing.assert_array_equal(np.isnan(dx), np.isnan(x), err_msg=f"{name}_backward")
-    np.testing.assert_array_equal(np.isnan(kernels.softmax(x)).all(axis=1), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(kernels.step(x)), np.isnan(x))
+    for softmax in (kernels.softmax, kernels.log_softmax):
+        np.testing.assert_array_equal(np.isnan(softmax(x)).all(axis=1), [False, True, False])
     np.testing.assert_array_equal(kernels.relu_backward(np.ones_like(x), x), np.ones_like(x))
 
 
@@ -98,7 +102,7 @@ def test_empty_batch_of_features(kernels: types.ModuleType, dtype: type) -> None
     assert dx.shape == x.shape
     np.testing.assert_array_equal(dw, np.zeros_like(w))
     np.testing.assert_array_equal(db, np.zeros_like(b))
-    for name in ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
+    for name in ACTIVATIONS:
         y = getattr(kernels, name)(x)
         assert (y.shape, y.dtype) == (x.shape, dtype)
         assert getattr(kernels, f"{name}_backward")(y, y).shape == x.shape

@@ -17,14 +17,22 @@ from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
 from .activation import (
+    elu,
+    elu_backward,
     identity,
     identity_backward,
     leaky_relu,
     leaky_relu_backward,
     relu,
     relu_backward,
+    step,
+    step_backward,
+)
+from .activation_smooth import (
     sigmoid,
     sigmoid_backward,
+    softplus,
+    softplus_backward,
     tanh,
     tanh_backward,
 )
@@ -32,6 +40,7 @@ from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
+from .gelu import gelu, gelu_backward, silu, silu_backward
 from .im2col import col2im, im2col
 from .learning_rule import delta_update, hebb_update
 from .loss import softmax_cross_entropy, sum_squared_error
@@ -46,7 +55,7 @@ from .optimizer import (
     sgd_update,
 )
 from .pool import max_pool2d, max_pool2d_backward
-from .softmax import softmax, softmax_backward
+from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 if TYPE_CHECKING:
     from . import reference
@@ -69,8 +78,12 @@ __all__ = [
     "delta_update",
     "dense",
     "dense_backward",
+    "elu",
+    "elu_backward",
     "flip",
     "fma_peak",
+    "gelu",
+    "gelu_backward",
     "get_num_threads",
     "hebb_update",
     "identity",
@@ -78,6 +91,8 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
@@ -95,9 +110,15 @@ __all__ = [
     "shift",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
+    "step",
+    "step_backward",
     "sum_squared_error",
     "tanh",
     "tanh_backward",

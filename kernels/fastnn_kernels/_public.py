@@ -19,11 +19,16 @@ from ._jit import kernel
 PUBLIC: dict[str, Callable[..., Any]] = {}
 
 
-def inside(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Bind a public kernel to the implementation that compiled callers use."""
+def inside(
+    function: Callable[..., Any], *, prefer_literal: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Bind a public kernel to the implementation that compiled callers use.
+
+    With `prefer_literal` the implementation is told constants by their value, not only by their type.
+    """
 
     def bind(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        overload(function, strict=False)(implementation)
+        overload(function, strict=False, prefer_literal=prefer_literal)(implementation)
         return implementation
 
     PUBLIC[function.__name__] = function

@@ -1,18 +1,18 @@
 """The op registry's rows: every op that a tape can name. A new op is one more line here."""
 
 from ..registry import register
-from .activation import IDENTITY_OP, LEAKY_RELU_OP, RELU_OP, SIGMOID_OP, TANH_OP
+from .activation import ACTIVATIONS
 from .conv import CONV2D
 from .dense import DENSE
 from .loss import SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR
 from .pool import MAX_POOL2D
 from .shape import ADD, LOAD, RESHAPE, UNLOAD
-from .softmax import SOFTMAX
+from .softmax import LOG_SOFTMAX, SOFTMAX
 
 for _op in (
     LOAD, UNLOAD, RESHAPE, ADD,
     CONV2D, MAX_POOL2D, DENSE,
-    RELU_OP, LEAKY_RELU_OP, SIGMOID_OP, TANH_OP, IDENTITY_OP, SOFTMAX,
+    *ACTIVATIONS, SOFTMAX, LOG_SOFTMAX,
     SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR,
 ):
     register(_op)

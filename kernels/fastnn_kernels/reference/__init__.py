@@ -5,14 +5,22 @@ checked as by the kernels (`_checks`, `_options`); no arithmetic is shared with 
 """
 
 from .activation import (
+    elu,
+    elu_backward,
     identity,
     identity_backward,
     leaky_relu,
     leaky_relu_backward,
     relu,
     relu_backward,
+    step,
+    step_backward,
+)
+from .activation_smooth import (
     sigmoid,
     sigmoid_backward,
+    softplus,
+    softplus_backward,
     tanh,
     tanh_backward,
 )
@@ -20,6 +28,7 @@ from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
+from .gelu import gelu, gelu_backward, silu, silu_backward
 from .im2col import col2im, im2col
 from .learning_rule import delta_update, hebb_update
 from .loss import softmax_cross_entropy, sum_squared_error
@@ -34,7 +43,7 @@ from .optimizer import (
     sgd_update,
 )
 from .pool import max_pool2d, max_pool2d_backward
-from .softmax import softmax, softmax_backward
+from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
     "adagrad_update",
@@ -52,13 +61,19 @@ __all__ = [
     "delta_update",
     "dense",
     "dense_backward",
+    "elu",
+    "elu_backward",
     "flip",
+    "gelu",
+    "gelu_backward",
     "hebb_update",
     "identity",
     "identity_backward",
     "im2col",
     "leaky_relu",
     "leaky_relu_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
@@ -74,9 +89,15 @@ __all__ = [
     "shift",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
+    "step",
+    "step_backward",
     "sum_squared_error",
     "tanh",
     "tanh_backward",
