@@ -17,15 +17,18 @@ from .activation import (
     tanh_backward,
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
+from .cross_entropy import categorical_cross_entropy, softmax_cross_entropy
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
-from .loss import softmax_cross_entropy, sum_squared_error
+from .loss import binary_cross_entropy_with_logits, huber, mean_squared_error, sum_squared_error
 from .optimizer import adam_update, momentum_update, sgd_update
 from .pool import max_pool2d, max_pool2d_backward
 from .softmax import softmax, softmax_backward
 
 __all__ = [
     "adam_update",
+    "binary_cross_entropy_with_logits",
+    "categorical_cross_entropy",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -33,6 +36,7 @@ __all__ = [
     "conv2d_backward_weight",
     "dense",
     "dense_backward",
+    "huber",
     "identity",
     "identity_backward",
     "im2col",
@@ -40,6 +44,7 @@ __all__ = [
     "leaky_relu_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "mean_squared_error",
     "momentum_update",
     "relu",
     "relu_backward",
