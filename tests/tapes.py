@@ -202,7 +202,8 @@ def weighted() -> Tape:
 SMALL: dict[str, Callable[[], Tape]] = {
     build.__name__: build
     for build in (same_padded, uneven, large_kernel, map_targets, residual, halos_of_two_widths, map_behind_dense,
-                  padded_and_plain, input_read_twice, frozen, two_features, huber_map, squares, switches, probabilities, smoothed)
+                  padded_and_plain, input_read_twice, frozen, two_features, huber_map, squares, switches,
+                  probabilities, smoothed)
 }  # fmt: skip
 ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}
 

@@ -74,9 +74,9 @@ def softmax_cross_entropy_block(x, xo, classes, labels, soft, use_soft, samples,
 
     Targets are `labels` (one integer a sample) or `soft` (a row of `classes` shares a sample). With the shares q,
     smoothed and weighted, the loss is ``-sum(q * log_softmax(x))`` and the gradient ``softmax(x) * sum(q) - q``, here
-    multiplied by `scale`. Both are zero where the label is `ignore_index`, the gradient in spare lanes too. `q` has room
-    for the shares, `work` for SOFTMAX_WORK vectors; the first two then hold the loss of each lane, and 1 where the
-    largest logit is that of the target, else 0.
+    multiplied by `scale`. Both are zero where the label is `ignore_index`, the gradient in spare lanes too.
+    `q` has room for the shares, `work` for SOFTMAX_WORK vectors; the first two then hold the loss of each lane, and
+    1 where the largest logit is that of the target, else 0.
     """
     L = lanes(x)
     losses, hits, mass_at, products, wanted = at, at + L, at + 2 * L, at + 3 * L, at + 4 * L

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from . import _checks as check
 from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias

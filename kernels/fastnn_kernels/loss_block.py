@@ -41,7 +41,7 @@ def loss_of(kind, x, t, delta):
 
 @inline
 def slope_of(kind, x, t, delta):
-    """Derivative of the loss with respect to x."""
+    """Return the derivative of the loss with respect to x."""
     if kind == LOGISTIC:
         # sigmoid(x) - t, from the smaller of the two shares.
         e = vexp(vset(x, 0.0) - vabs(x))

@@ -7,6 +7,7 @@ the batch, or where classes have weights or samples are left out, the sum of the
 import functools
 from math import prod
 
+from .._jit import kernel
 from ..cross_entropy_block import (
     CATEGORICAL_WORK,
     SOFTMAX_WORK,
@@ -42,14 +43,26 @@ def label_factor(t):
     return 0
 
 
+@kernel
+def _softmax_block(t, scale, d, work, sums, shares):
+    m, info, o = t.arena, t.info, t.options
+    softmax_cross_entropy_block(
+        m, t.at[0], o[2], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES, info[VALID],
+        t.scalars, _WEIGHTS, o[0] != 0, o[1], t.scalars[_SMOOTHING], scale, m, d, m, shares, m, work)
+    lane_sums(m, work, info[VALID], m, sums)
+
+
 def softmax_cross_entropy_op(t):
     """Loss and gradient of one block."""
-    m, at, info, o = t.arena, t.at, t.info, t.options
-    scale = float(m[at[1]]) if o[3] != 0 else 1.0 / info[BATCH]
-    softmax_cross_entropy_block(
-        m, at[0], o[2], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES, info[VALID],
-        t.scalars, _WEIGHTS, o[0] != 0, o[1], t.scalars[_SMOOTHING], scale, m, at[2], m, at[5], m, at[3])
-    lane_sums(m, at[3], info[VALID], m, at[4])
+    at = t.at
+    _softmax_block(t, 1.0 / t.info[BATCH], at[1], at[2], at[3], at[4])
+    return 0
+
+
+def factored_softmax_cross_entropy_op(t):
+    """Loss and gradient of one block, with the factor from `label_factor`."""
+    at = t.at
+    _softmax_block(t, float(t.arena[at[1]]), at[2], at[3], at[4], at[5])
     return 0
 
 
@@ -130,34 +143,36 @@ def _has_factor(row):
     return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index"))
 
 
+def _has_no_factor(row):
+    return not _has_factor(row)
+
+
 def _softmax_call(function):
     def call(row, places, machine):
         weights, ignored = row.attrs.get("class_weight"), row.attrs.get("ignore_index")
         classes = prod(row.values["prediction"].shape)
-        options = weights is not None, _NO_LABEL if ignored is None else ignored, classes, _has_factor(row)
-        smoothing = float(row.attrs.get("label_smoothing", 0.0))
-        return Call(function, tuple(map(int, options)), (smoothing, *(weights or ())))
+        options = int(weights is not None), _NO_LABEL if ignored is None else ignored, classes
+        return Call(function, options, (float(row.attrs.get("label_smoothing", 0.0)), *(weights or ())))
 
     return call
 
 
-def _softmax_temps(row, machine):
-    # Without the stage that sets it the factor is not read, but the row names it.
-    return {**_temps(SOFTMAX_WORK, target=True)(row, machine), **({} if _has_factor(row) else _factor(row, machine))}
-
-
-def _factor(row, machine):
-    return {"factor": (Space.FIXED, 1)}
+def _softmax_stages(block_op, total_op, factor, wanted):
+    """Give the stages of the blocks and of the sum over them, which read the `factor` where there is one."""
+    return (
+        Stage(Axis.BLOCK, ("prediction", *factor), ("d_prediction", "work", "sums", "target"), _softmax_call(block_op),
+              temps=_temps(SOFTMAX_WORK, target=True), plain=True, wanted=wanted),
+        Stage(Axis.TILE, ("sums", *factor), (), lambda row, places, machine: Call(total_op, (1,)), wanted=wanted),
+    )  # fmt: skip
 
 
 SOFTMAX_CROSS_ENTROPY = _loss(
     "softmax_cross_entropy",
     twins.softmax_cross_entropy_forward,
-    Stage(Axis.TILE, (), ("factor",), _softmax_call(label_factor), temps=_factor, wanted=_has_factor),
-    Stage(Axis.BLOCK, ("prediction", "factor"), ("d_prediction", "work", "sums", "target"),
-          _softmax_call(softmax_cross_entropy_op), temps=_softmax_temps, plain=True),
-    Stage(Axis.TILE, ("sums", "factor"), (),
-          lambda row, places, machine: Call(factored_loss_total) if _has_factor(row) else Call(loss_total, (1,))),
+    Stage(Axis.TILE, (), ("factor",), _softmax_call(label_factor),
+          temps=lambda row, machine: {"factor": (Space.FIXED, 1)}, wanted=_has_factor),
+    *_softmax_stages(factored_softmax_cross_entropy_op, factored_loss_total, ("factor",), _has_factor),
+    *_softmax_stages(softmax_cross_entropy_op, loss_total, (), _has_no_factor),
     shape=_softmax_shape,
 )  # fmt: skip
 
