@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload
 
 from . import _checks as check
@@ -246,15 +247,15 @@ def _choose_targets(prediction, target, ignore_index):
                 raise ValueError("softmax_cross_entropy: a label is out of range")
         return flat(target).astype(np.int64), np.zeros(0, dtype)
 
-    if isinstance(target.dtype, types.Float):
-        return soft
-    return labels if isinstance(target.dtype, types.Integer) and target.ndim == 1 else None
+    return soft if isinstance(target.dtype, types.Float) else labels
 
 
 @inside(softmax_cross_entropy, literal=True)
 def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     name = "softmax_cross_entropy"
     is_soft, weighted = isinstance(target.dtype, types.Float), not is_missing(class_weight)
+    if not is_soft and not (isinstance(target.dtype, types.Integer) and target.ndim == 1):
+        raise TypingError(f"{name}: labels of an integer dtype (N,) are needed, or soft targets; got {target}")
     check_floats(name, prediction, *([target] if is_soft else []), *([class_weight] if weighted else []))
 
     def call(prediction, target, class_weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
