@@ -68,8 +68,8 @@ class Net:
     def reshape(self, *shape: int):
         return self.layer("reshape", shape=shape)
 
-    def done(self, loss: str = "softmax_cross_entropy") -> Tape:
-        self.tape.set_loss(loss, self.y)
+    def done(self, loss: str = "softmax_cross_entropy", **attrs: Any) -> Tape:
+        self.tape.set_loss(loss, self.y, **attrs)
         return self.tape
 
 
@@ -181,12 +181,42 @@ def grouped() -> Tape:
     return net.flatten().dense(128).layer("relu").dense(10).done()
 
 
+def huber_map() -> Tape:
+    """The prediction is a map, each of its elements a loss."""
+    return Net(2, 4, 5).conv(3, (3, 3), padding=(1, 1, 1, 1)).done("huber", delta=0.7)
+
+
+def squares() -> Tape:
+    return Net(4).dense(7).layer("tanh").dense(35).done("mean_squared_error")
+
+
+def switches() -> Tape:
+    """Any number of classes at once."""
+    return Net(4).dense(3).done("binary_cross_entropy_with_logits")
+
+
+def probabilities() -> Tape:
+    """The textbook's way to classify: a softmax layer, then the cross-entropy of its probabilities."""
+    return Net(4).dense(7).layer("softmax").done("categorical_cross_entropy")
+
+
+def smoothed() -> Tape:
+    return Net(4).dense(7).done(label_smoothing=0.2)
+
+
+def weighted() -> Tape:
+    """Classes with weights, one of them 0, and samples that are left out: not the mean over the samples."""
+    weights = (0.5, 2.0, 0.0, 1.5, 1.0)
+    return Net(4).dense(5).layer("tanh").dense(5).done(class_weight=weights, ignore_index=3, label_smoothing=0.1)
+
+
 SMALL: dict[str, Callable[[], Tape]] = {
     build.__name__: build
     for build in (same_padded, uneven, large_kernel, map_targets, residual, halos_of_two_widths, map_behind_dense,
-                  padded_and_plain, input_read_twice, frozen, two_features)
+                  padded_and_plain, input_read_twice, frozen, two_features, huber_map, squares, switches,
+                  probabilities, smoothed)
 }  # fmt: skip
-ALL = {**SMALL, "lenet": lenet, "grouped": grouped}
+ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}
 
 
 def data(tape: Tape, n: int, dtype: Any, *, soft: bool = False) -> tuple[Array, Array]:
@@ -194,9 +224,9 @@ def data(tape: Tape, n: int, dtype: Any, *, soft: bool = False) -> tuple[Array, 
     rng = np.random.default_rng(n)
     x = rng.standard_normal((n, *tape.inputs[0].shape)).astype(dtype)
     shape = tape.loss.values["prediction"].shape
-    if tape.loss.op == "sum_squared_error" or soft:
+    if tape.loss.op != "softmax_cross_entropy" or soft:
         targets = rng.random((n, *shape))
-        if tape.loss.op == "softmax_cross_entropy":
+        if tape.loss.op.endswith("cross_entropy"):
             targets /= targets.sum(axis=1, keepdims=True)
         return x, targets.astype(dtype)
     return x, rng.integers(0, shape[0], n)

@@ -39,11 +39,12 @@ from .activation_smooth import (
 from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
+from .cross_entropy import categorical_cross_entropy, softmax_cross_entropy
 from .dense import dense, dense_backward
 from .gelu import gelu, gelu_backward, silu, silu_backward
 from .im2col import col2im, im2col
 from .learning_rule import delta_update, hebb_update
-from .loss import softmax_cross_entropy, sum_squared_error
+from .loss import binary_cross_entropy_with_logits, huber, mean_squared_error, sum_squared_error
 from .optimizer import (
     adagrad_update,
     adam_update,
@@ -65,6 +66,8 @@ __all__ = [
     "adagrad_update",
     "adam_update",
     "adamw_update",
+    "binary_cross_entropy_with_logits",
+    "categorical_cross_entropy",
     "clip_by_global_norm",
     "clip_by_value",
     "col2im",
@@ -86,6 +89,7 @@ __all__ = [
     "gelu_backward",
     "get_num_threads",
     "hebb_update",
+    "huber",
     "identity",
     "identity_backward",
     "im2col",
@@ -96,6 +100,7 @@ __all__ = [
     "max_norm",
     "max_pool2d",
     "max_pool2d_backward",
+    "mean_squared_error",
     "mixup",
     "momentum_update",
     "nadam_update",

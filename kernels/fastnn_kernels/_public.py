@@ -20,23 +20,37 @@ PUBLIC: dict[str, Callable[..., Any]] = {}
 
 
 def inside(
-    function: Callable[..., Any], *, prefer_literal: bool = False
+    function: Callable[..., Any], *, literal: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Bind a public kernel to the implementation that compiled callers use.
 
-    With `prefer_literal` the implementation is told constants by their value, not only by their type.
+    With `literal` the implementation is given the values of literal arguments, where the type of a result
+    depends on them: see `literal_value`.
     """
 
     def bind(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        overload(function, strict=False, prefer_literal=prefer_literal)(implementation)
+        overload(function, strict=False, prefer_literal=literal)(implementation)
         return implementation
 
     PUBLIC[function.__name__] = function
     return bind
 
 
-def _missing(kind: Any) -> bool:
+def is_missing(kind: Any) -> bool:
+    """Return whether an option is left out or None; for Numba types."""
     return kind is None or isinstance(kind, (types.NoneType, types.Omitted))
+
+
+def literal_value(kind):
+    """Return the value of an argument that is known while compiling, else None.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    if isinstance(kind, types.Omitted):
+        return kind.value
+    if isinstance(kind, types.Literal):
+        return kind.literal_value
+    return kind if isinstance(kind, (str, int, float)) else None
 
 
 def check_floats(function, *arrays, in_place=(), flat=True):
@@ -132,7 +146,7 @@ def output(out, shape, like):
 
 @overload(output)
 def _output(out, shape, like):
-    if _missing(out):
+    if is_missing(out):
         return lambda out, shape, like: np.empty(shape, like.dtype)
     if not isinstance(out, types.Array) or out.layout != "C" or not out.mutable or out.dtype != like.dtype:
         return None

@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
 from ._jit import kernel
-from ._public import _missing, check_floats, flat, inside, output, read_pair
+from ._public import is_missing, check_floats, flat, inside, output, read_pair
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
 _flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
@@ -71,7 +71,7 @@ def _read_size(size, height, width):
 
 @overload(_read_size)
 def _read_size_inside(size, height, width):
-    if _missing(size):
+    if is_missing(size):
         return lambda size, height, width: (height, width)
     return lambda size, height, width: read_pair(size)
 

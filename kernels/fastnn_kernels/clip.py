@@ -10,7 +10,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array
 from ._jit import entries, kernel, prange
-from ._public import _missing, check_floats, inside
+from ._public import is_missing, check_floats, inside
 from ._update_checks import limit as limit_above_0
 from ._update_checks import unit_layout
 from .clip_block import UNITS, clip_block, clip_factor, max_norm_block, scale_block, sum_of_squares
@@ -177,7 +177,7 @@ def _max_norm_axis(w, limit, axis):
 @inside(max_norm)
 def _max_norm_inside(w, limit, axis=None):
     check_floats("max_norm", in_place=(w,), flat=False)
-    if not _missing(axis):
+    if not is_missing(axis):
         return lambda w, limit, axis=None: _max_norm_axis(w, limit, axis)
     if w.ndim not in (2, 4):
         raise TypingError(f"max_norm: w has {w.ndim} axes; without axis it must have 2 or 4")

@@ -89,7 +89,11 @@ class Executor:
         return float(result[0, 0]), int(result[0, 1])
 
     def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
-        """Return the loss summed over the samples and the number of correct predictions."""
+        """Return the loss summed over the samples and the number of correct predictions.
+
+        The sum is that of the batches' means times their samples. Where samples have weights or are left out, that
+        is the average that `train` gives, times the samples, and depends on the batches.
+        """
         steps = -(-len(x) // batch_size)
         result = self._run("evaluate", x, y, np.arange(len(x)), batch_size, np.zeros((steps, 2)))
         counts = np.minimum(batch_size, len(x) - batch_size * np.arange(steps))

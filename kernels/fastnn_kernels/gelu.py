@@ -138,7 +138,7 @@ def _is_tanh(approximate):
     return approximate == "tanh"
 
 
-@inside(gelu, prefer_literal=True)
+@inside(gelu, literal=True)
 def _gelu_inside(x, approximate="none", out=None):
     check_floats("gelu", x)
     run, *other = _runs(forward_inside, "gelu", approximate)
@@ -148,7 +148,7 @@ def _gelu_inside(x, approximate="none", out=None):
     return lambda x, approximate="none", out=None: by_tanh(x, out, 0.0) if _is_tanh(approximate) else run(x, out, 0.0)
 
 
-@inside(gelu_backward, prefer_literal=True)
+@inside(gelu_backward, literal=True)
 def _gelu_backward_inside(dy, x, approximate="none", out=None):
     check_floats("gelu_backward", dy, x)
     run, *other = _runs(backward_inside, "gelu_backward", approximate)

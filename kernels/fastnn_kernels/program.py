@@ -18,7 +18,6 @@ from .update import Update
 
 OPERANDS = 8
 OPTIONS = 20
-SCALARS = 6
 
 _Ints = NDArray[np.int64]
 
@@ -33,7 +32,7 @@ class Program:
         The op of each row, to be compiled.
     spaces, offsets : (rows, OPERANDS) int64
         Where each operand lies.
-    options : (rows, OPTIONS) int64, scalars : (rows, SCALARS) float64
+    options : (rows, OPTIONS) int64, scalars : (rows, longest row) float64
         The op's numbers.
     tasks : (rows,) int64
         Tasks of the row on the tile axis.
@@ -149,9 +148,9 @@ class _Tables:
         return np.array(rows, np.int64).reshape(-1, CHUNK_COLUMNS)
 
     def _pack(self, chunks: _Ints) -> Program:
-        n = len(self.calls)
+        n, longest = len(self.calls), max(1, *(len(call.scalars) for call in self.calls))
         spaces, offsets = np.zeros((n, OPERANDS), np.int64), np.zeros((n, OPERANDS), np.int64)
-        options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, SCALARS))
+        options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, longest))
         for i, (call, operands) in enumerate(zip(self.calls, self.operands, strict=True)):
             for k, (space, offset) in enumerate(operands):
                 spaces[i, k], offsets[i, k] = space, offset

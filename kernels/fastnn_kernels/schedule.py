@@ -74,6 +74,7 @@ def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule
         Item(row, stage, stage.axis_of(row, machine), number)
         for number, row in enumerate(rows)
         for stage in row.definition.stages
+        if stage.wanted(row)
     ]
     values = {v.index: v for row in rows for v in row.values.values()}
     return Schedule(_phases(items, alias), _halos(items, machine), alias, values)

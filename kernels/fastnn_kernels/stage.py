@@ -102,6 +102,10 @@ class Call:
     tasks: int = 1
 
 
+def _always(row: Row) -> bool:
+    return True
+
+
 def _nothing(row: Row, machine: Machine) -> Mapping[str, Any]:
     return {}
 
@@ -124,6 +128,8 @@ class Stage:
         ``temps(row, machine) -> {name: (space, elements)}``: temporaries that this stage is the first to use.
     plain : bool
         Whether it needs its operands without halos.
+    wanted : callable
+        ``wanted(row) -> bool``: whether this row has the stage at all.
     """
 
     axis: Axis | Callable[[Row, Machine], Axis]
@@ -133,6 +139,7 @@ class Stage:
     halo: Callable[[Row, Machine], Mapping[str, Halo]] = _nothing
     temps: Callable[[Row, Machine], Mapping[str, tuple[Space, int]]] = _nothing
     plain: bool = False
+    wanted: Callable[[Row], bool] = _always
 
     def axis_of(self, row: Row, machine: Machine) -> Axis:
         """Return the axis for this row."""
