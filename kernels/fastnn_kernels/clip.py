@@ -10,7 +10,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array
 from ._jit import entries, kernel, prange
-from ._public import is_missing, check_floats, inside
+from ._public import check_floats, inside, is_missing
 from ._update_checks import limit as limit_above_0
 from ._update_checks import unit_layout
 from .clip_block import UNITS, clip_block, clip_factor, max_norm_block, scale_block, sum_of_squares
