@@ -3,6 +3,7 @@
 from ..registry import register
 from .activation import IDENTITY_OP, LEAKY_RELU_OP, RELU_OP, SIGMOID_OP, TANH_OP
 from .conv import CONV2D
+from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .loss import SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR
 from .pool import MAX_POOL2D
@@ -11,7 +12,7 @@ from .softmax import SOFTMAX
 
 for _op in (
     LOAD, UNLOAD, RESHAPE, ADD,
-    CONV2D, MAX_POOL2D, DENSE,
+    CONV2D, CONV_TRANSPOSE2D, MAX_POOL2D, DENSE,
     RELU_OP, LEAKY_RELU_OP, SIGMOID_OP, TANH_OP, IDENTITY_OP, SOFTMAX,
     SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR,
 ):

@@ -17,6 +17,12 @@ from .activation import (
     tanh_backward,
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
+from .conv_transpose import (
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose2d_backward_input,
+    conv_transpose2d_backward_weight,
+)
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
@@ -31,6 +37,10 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose2d_backward_input",
+    "conv_transpose2d_backward_weight",
     "dense",
     "dense_backward",
     "identity",
