@@ -50,10 +50,15 @@ class Net:
         b = self.tape.parameter(f"{name}/b", (units,), decay=False, trainable=trainable) if bias else None
         return {"name": name, "w": w, "b": b}
 
-    def conv(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, trainable=True):
-        shape = (filters, self.y.shape[0], *kernel_size)
+    def conv(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, trainable=True, **options):
+        shape = (filters, self.y.shape[0] // options.get("groups", 1), *kernel_size)
         operands = self._parameters(shape, filters, bias, trainable)
-        return self.layer("conv2d", **operands, stride=stride, padding=padding)
+        return self.layer("conv2d", **operands, stride=stride, padding=padding, **options)
+
+    def conv_transpose(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, **options):
+        shape = (self.y.shape[0], filters // options.get("groups", 1), *kernel_size)
+        operands = self._parameters(shape, filters, bias, trainable=True)
+        return self.layer("conv_transpose2d", **operands, stride=stride, padding=padding, **options)
 
     def dense(self, units, *, bias=True, trainable=True):
         operands = self._parameters((self.y.shape[0], units), units, bias, trainable)
@@ -170,6 +175,41 @@ def frozen() -> Tape:
     return net.dense(5).dense(5, trainable=False).done()
 
 
+def dilated() -> Tape:
+    """Gaps in the kernels, so that a kernel spans more than the map."""
+    net = Net(2, 6, 7).conv(4, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2)).layer("tanh")
+    net.conv(4, (3, 2), padding=(3, 3, 0, 0), dilation=(3, 5)).layer("sigmoid")
+    return net.flatten().dense(5).done()
+
+
+def channel_groups() -> Tape:
+    """Groups with several channels and filters each; the second convolution regroups the first one's."""
+    net = Net(4, 6, 7).conv(8, (3, 3), padding=(1, 1, 1, 1), groups=2).layer("relu")
+    return net.conv(4, (1, 1), groups=4).layer("tanh").flatten().dense(5).done()
+
+
+def depthwise() -> Tape:
+    """A filter or two for each channel alone, then a pointwise convolution that mixes the channels."""
+    net = Net(2, 6, 7).conv(4, (3, 3), padding=(1, 1, 1, 1), groups=2, bias=False).layer("relu").conv(4, (1, 1))
+    net.conv(4, (3, 3), stride=(2, 2), padding=(0, 1, 1, 0), groups=4).layer("tanh").conv(8, (1, 1))
+    return net.flatten().dense(5).done()
+
+
+def stride_and_dilation() -> Tape:
+    """Stride and dilation with and without a common divisor, padding of its own on each side."""
+    net = Net(2, 9, 11).conv(4, (3, 2), stride=(2, 3), padding=(2, 0, 1, 3), dilation=(1, 2)).layer("tanh")
+    net.conv(4, (3, 3), stride=(2, 2), padding=(3, 4, 4, 2), dilation=(2, 3), groups=2).layer("tanh")
+    return net.conv(2, (2, 2), stride=(3, 2), padding=(1, 2, 2, 1), dilation=(3, 4)).flatten().dense(5).done()
+
+
+def transposed() -> Tape:
+    """Down and up again: transposed convolutions with stride, dilation, groups and sizes that stride alone lacks."""
+    net = Net(2, 6, 7).conv(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1)).layer("tanh")
+    net.conv_transpose(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), output_padding=(1, 0)).layer("sigmoid")
+    net.conv_transpose(4, (2, 3), stride=(1, 2), padding=(0, 1, 2, 0), dilation=(2, 3), groups=2, bias=False)
+    return net.layer("tanh").conv_transpose(2, (2, 2), dilation=(3, 1), output_padding=(2, 0)).done("sum_squared_error")
+
+
 def two_features() -> Tape:
     """Everything smaller than a vector; one output is a single number."""
     return Net(2).dense(3).layer("tanh").dense(1).done("sum_squared_error")
@@ -212,10 +252,30 @@ def weighted() -> Tape:
 
 SMALL: dict[str, Callable[[], Tape]] = {
     build.__name__: build
-    for build in (same_padded, uneven, large_kernel, map_targets, residual, halos_of_two_widths, map_behind_dense,
-                  padded_and_plain, input_read_twice, frozen, two_features, huber_map, squares, switches,
-                  probabilities, smoothed)
-}  # fmt: skip
+    for build in (
+        same_padded,
+        uneven,
+        large_kernel,
+        map_targets,
+        residual,
+        halos_of_two_widths,
+        map_behind_dense,
+        padded_and_plain,
+        input_read_twice,
+        frozen,
+        two_features,
+        huber_map,
+        squares,
+        switches,
+        probabilities,
+        smoothed,
+        dilated,
+        channel_groups,
+        depthwise,
+        stride_and_dilation,
+        transposed,
+    )
+}
 ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}
 
 

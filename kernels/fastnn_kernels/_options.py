@@ -138,3 +138,9 @@ def pads(function: str, padding: Any, span: Pair, stride: Pair) -> Pads:
         raise TypeError(f"{name} is {padding!r} ({type(padding).__name__}), needed is {PADDING_FORMS}")
     height, width = pair(name, padding, 0)
     return height, height, width, width
+
+
+def sides(padding: Pads) -> tuple[Pair, Pair]:
+    """Write (top, bottom, left, right) as ((top, bottom), (left, right)), a form of padding that users write."""
+    top, bottom, left, right = padding
+    return (top, bottom), (left, right)

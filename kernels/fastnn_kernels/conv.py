@@ -50,7 +50,7 @@ def _pack(w, filters, inner, f_stride, i_stride, taps):
     count = max(filters, _ROWS)
     packed = np.zeros(-(-count // _ROWS) * _ROWS * inner * taps, w.dtype)
     if filters >= _ROWS:
-        pack_weights(w, 0, filters, inner, f_stride, i_stride, taps, _ROWS, packed, 0)
+        pack_weights(w, 0, 1, filters, inner, f_stride, i_stride, taps, _ROWS, packed, 0)
     else:
         for f in range(filters):
             for c in range(inner):
@@ -73,7 +73,7 @@ def _conv2d_worker(worker, workers, x, packed, bias, y, n, c, height, width, k, 
         valid = lane_samples(samples, block * L, n)
         _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
         conv2d_block(tile(x, _ROWS, _COLS), m, po, rows * cols * L, cols * L, packed, 0, bias, 0,
-                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, True)
+                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, 1, 1, 1, True)
         copy_block(m, ro, oh * columns * L, columns * L, m, 0, oh * ow * L, ow * L, k, oh, ow)
         scatter_block(m, 0, k * oh * ow, valid, y, block * L * k * oh * ow)
 
@@ -102,8 +102,9 @@ def _input_worker(worker, workers, dy, packed, dx, n, c, height, width, k, kh, k
         valid = lane_samples(samples, block * L, n)
         _load_padded(dy, k, oh, ow, samples, m, 0, m, po, oh, cols, 0, halo)
         conv2d_backward_input_block(
-            tile(dy, _ROWS, _COLS), m, po + halo * L, oh * cols * L, cols * L, packed, 0,
-            m, ro, height * columns * L, columns * L, channels, height, columns, kh, kw, k, oh, ow, sh, sw, top, left)
+            tile(dy, _ROWS, _COLS), m, po + halo * L, oh * cols * L, cols * L, packed, 0, packed, 0,
+            m, ro, height * columns * L, columns * L, channels, height, columns, kh, kw, k, oh, ow, sh, sw, top, left,
+            1, 1, 1, False)
         copy_block(m, ro, height * columns * L, columns * L, m, 0, height * width * L, width * L, c, height, width)
         scatter_block(m, 0, c * height * width, valid, dx, block * L * c * height * width)
 
@@ -143,10 +144,10 @@ def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw,
         at = block * (size + filters)
         if kw >= 3 or c >= 3:
             conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, kw < 3)
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, kw < 3)
         else:
             conv2d_backward_weight_block(tile(x, _ROWS, 1), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, False)
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, False)
         channel_sums_block(m, do, oh * ow * L, ow * L, k, oh, ow, sums, at + size)
 
 

@@ -17,7 +17,7 @@ from .tape import Row, Tape
 from .update import Update
 
 OPERANDS = 8
-OPTIONS = 20
+OPTIONS = 24
 
 _Ints = NDArray[np.int64]
 

@@ -3,6 +3,7 @@
 from ..registry import register
 from .activation import ACTIVATIONS
 from .conv import CONV2D
+from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .loss import (
     BINARY_CROSS_ENTROPY_WITH_LOGITS,
@@ -17,10 +18,22 @@ from .shape import ADD, LOAD, RESHAPE, UNLOAD
 from .softmax import LOG_SOFTMAX, SOFTMAX
 
 for _op in (
-    LOAD, UNLOAD, RESHAPE, ADD,
-    CONV2D, MAX_POOL2D, DENSE,
-    *ACTIVATIONS, SOFTMAX, LOG_SOFTMAX,
-    SOFTMAX_CROSS_ENTROPY, CATEGORICAL_CROSS_ENTROPY,
-    SUM_SQUARED_ERROR, MEAN_SQUARED_ERROR, HUBER_OP, BINARY_CROSS_ENTROPY_WITH_LOGITS,
+    LOAD,
+    UNLOAD,
+    RESHAPE,
+    ADD,
+    CONV2D,
+    CONV_TRANSPOSE2D,
+    MAX_POOL2D,
+    DENSE,
+    *ACTIVATIONS,
+    SOFTMAX,
+    LOG_SOFTMAX,
+    SOFTMAX_CROSS_ENTROPY,
+    CATEGORICAL_CROSS_ENTROPY,
+    SUM_SQUARED_ERROR,
+    MEAN_SQUARED_ERROR,
+    HUBER_OP,
+    BINARY_CROSS_ENTROPY_WITH_LOGITS,
 ):
     register(_op)

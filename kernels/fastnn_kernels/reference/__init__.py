@@ -27,6 +27,12 @@ from .activation_smooth import (
 from .augment import crop, cutout, flip, mixup, rotate, shift
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
+from .conv_transpose import (
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose2d_backward_input,
+    conv_transpose2d_backward_weight,
+)
 from .cross_entropy import categorical_cross_entropy, softmax_cross_entropy
 from .dense import dense, dense_backward
 from .gelu import gelu, gelu_backward, silu, silu_backward
@@ -59,6 +65,10 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose2d_backward_input",
+    "conv_transpose2d_backward_weight",
     "crop",
     "cutout",
     "delta_update",
