@@ -64,7 +64,7 @@ def test_every_other_kernel_has_a_row_with_a_gradient() -> None:
 
 @both
 def test_every_backward_kernel_is_reached(kernels: types.ModuleType) -> None:
-    """The rows with a gradient call every backward kernel, or all of which it is a part, so that none goes unchecked."""
+    """The rows with a gradient call every backward kernel, or what it is a part of, so that none goes unchecked."""
     called: set[str] = set()
 
     class Recorder:
