@@ -3,7 +3,6 @@
 from typing import Any
 
 from numba.core import types
-from numba.core.errors import TypingError
 
 from ._arrays import Array
 from ._jit import kernel
@@ -122,13 +121,9 @@ bind_backward(silu_backward, SILU, "x")
 
 def _runs(make, function, approximate):
     """Return what `make` makes of the form that a compiled caller names, or of both where a variable names it."""
-    if isinstance(approximate, types.UnicodeType):
-        return [make(function, kind) for kind in GELUS.values()]
     name = approximate.value if isinstance(approximate, types.Omitted) else approximate
     name = getattr(name, "literal_value", name)
-    if name not in GELUS:
-        raise TypingError(f"{function}: approximate is {name}, needed is 'none' or 'tanh'")
-    return [make(function, GELUS[name])]
+    return [make(function, kind) for form, kind in GELUS.items() if name == form or name not in GELUS]
 
 
 @kernel
