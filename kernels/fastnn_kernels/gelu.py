@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from numba.core import types
-
 from ._arrays import Array
 from ._jit import kernel
 from ._options import choice
-from ._public import check_floats, inside
+from ._public import check_floats, inside, literal_value
 from .elementwise import backward, backward_inside, bind_backward, bind_forward, forward, forward_inside
 from .elementwise_block import GELUS, SILU
 
@@ -121,8 +119,7 @@ bind_backward(silu_backward, SILU, "x")
 
 def _runs(make, function, approximate):
     """Return what `make` makes of the form that a compiled caller names, or of both where a variable names it."""
-    name = approximate.value if isinstance(approximate, types.Omitted) else approximate
-    name = getattr(name, "literal_value", name)
+    name = literal_value(approximate)
     return [make(function, kind) for form, kind in GELUS.items() if name == form or name not in GELUS]
 
 
