@@ -145,6 +145,23 @@ def map_behind_dense() -> Tape:
     return net.dense(5).layer("add", z=scores).done()
 
 
+def kinked() -> Tape:
+    """Activations with a kink, on maps with a halo and on features; step, which has no gradient, on a branch."""
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("elu", alpha=0.7)
+    before = net.y
+    net.layer("step").layer("add", z=before).layer("leaky_relu", negative_slope=0.2)
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1)).layer("elu", alpha=1.5).flatten()
+    return net.dense(5).layer("elu", alpha=0.0).dense(4).layer("identity").done()
+
+
+def smooth() -> Tape:
+    """Activations whose gradients read their input, on maps with a halo and on features; logarithms of softmax."""
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("gelu", approximate="none")
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1)).layer("silu").conv(3, (2, 2)).layer("softplus").layer("log_softmax")
+    net.flatten().dense(7).layer("gelu", approximate="tanh").dense(4)
+    return net.layer("log_softmax").done("sum_squared_error")
+
+
 def padded_and_plain() -> Tape:
     """A map read by a padded convolution, by a dense layer through a reshape, and by a pool."""
     net = Net(2, 4, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
@@ -261,6 +278,8 @@ SMALL: dict[str, Callable[[], Tape]] = {
         halos_of_two_widths,
         map_behind_dense,
         padded_and_plain,
+        kinked,
+        smooth,
         input_read_twice,
         frozen,
         two_features,

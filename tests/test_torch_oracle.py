@@ -111,30 +111,6 @@ def test_max_pool2d_with_nan(kernels: types.ModuleType) -> None:
     np.testing.assert_array_equal(at_argmax.reshape(y.shape), y)
 
 
-ACTIVATIONS = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "leaky_relu": F.leaky_relu,
-    "softmax": lambda x: torch.softmax(x, 1),
-}
-
-
-@both
-@pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.parametrize("shape", [(3, 10), (17, 6, 5, 7)], ids=str)
-def test_activations(name: str, shape: tuple[int, ...], kernels: types.ModuleType) -> None:
-    x = 5 * numbers(*shape)
-    x.flat[0] = 0.0  # the kink
-    tx = tensor(x)
-    ty = ACTIVATIONS[name](tx)
-    y = getattr(kernels, name)(x)
-    assert_equal(y, ty)
-    dy = numbers(*shape, seed=6)
-    ty.backward(torch.tensor(dy))
-    assert_equal(getattr(kernels, f"{name}_backward")(dy, y), tx.grad)
-
-
 @both
 def test_dense(kernels: types.ModuleType) -> None:
     x, w, b, dy = numbers(17, 33), numbers(33, 10, seed=6), numbers(10, seed=7), numbers(17, 10, seed=8)

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from numba.core import types
-from numba.core.errors import TypingError
-
 from ._arrays import Array
 from ._jit import kernel
 from ._options import choice
-from ._public import check_floats, inside
+from ._public import check_floats, inside, literal_value
 from .elementwise import backward, backward_inside, bind_backward, bind_forward, forward, forward_inside
 from .elementwise_block import GELUS, SILU
 
@@ -122,13 +119,8 @@ bind_backward(silu_backward, SILU, "x")
 
 def _runs(make, function, approximate):
     """Return what `make` makes of the form that a compiled caller names, or of both where a variable names it."""
-    if isinstance(approximate, types.UnicodeType):
-        return [make(function, kind) for kind in GELUS.values()]
-    name = approximate.value if isinstance(approximate, types.Omitted) else approximate
-    name = getattr(name, "literal_value", name)
-    if name not in GELUS:
-        raise TypingError(f"{function}: approximate is {name}, needed is 'none' or 'tanh'")
-    return [make(function, GELUS[name])]
+    name = literal_value(approximate)
+    return [make(function, kind) for form, kind in GELUS.items() if name == form or name not in GELUS]
 
 
 @kernel
