@@ -171,15 +171,15 @@ def _max_norm_axis(w, limit, axis):
             outer *= w.shape[k]
         elif k > place:
             inner *= w.shape[k]
-    _max_norm_serial(1, w.reshape(-1), outer, w.shape[place], inner, float(limit))
+    _max_norm_serial(1, w.reshape(-1), outer, w.shape[place], inner, limit)
 
 
 @inside(max_norm)
 def _max_norm_inside(w, limit, axis=None):
     check_floats("max_norm", in_place=(w,), flat=False)
     if not is_missing(axis):
-        return lambda w, limit, axis=None: _max_norm_axis(w, limit, axis)
+        return lambda w, limit, axis=None: _max_norm_axis(w, float(limit), np.int64(axis))
     if w.ndim not in (2, 4):
         raise TypingError(f"max_norm: w has {w.ndim} axes; without axis it must have 2 or 4")
     default = 1 if w.ndim == 2 else 0
-    return lambda w, limit, axis=None: _max_norm_axis(w, limit, default)
+    return lambda w, limit, axis=None: _max_norm_axis(w, float(limit), np.int64(default))
