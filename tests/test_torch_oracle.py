@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, Case
 from geometry import CONVOLUTIONS, POOLS, Geometry
 
 import fastnn_kernels as fk
@@ -25,10 +24,6 @@ def numbers(*shape: int, seed: int = 5) -> np.ndarray:
 
 def tensor(array: np.ndarray) -> Any:
     return torch.tensor(array, requires_grad=array.dtype.kind == "f")
-
-
-def rows(kernel: str) -> list[Case]:
-    return [case for case in CASES if case.kernel == kernel]
 
 
 def assert_equal(actual: Any, expected: Any) -> None:
@@ -120,29 +115,3 @@ def test_dense(kernels: types.ModuleType) -> None:
     ty.backward(torch.tensor(dy))
     for actual, t in zip(kernels.dense_backward(dy, x, w), (tx, tw, tb), strict=True):
         assert_equal(actual, t.grad)
-
-
-@both
-@pytest.mark.parametrize("case", rows("sum_squared_error"), ids=lambda case: case.name)
-def test_sum_squared_error(case: Case, kernels: types.ModuleType) -> None:
-    (prediction, target), kwargs = case.call(np.float64)
-    tp = tensor(prediction)
-    losses = 0.5 * ((tp - torch.tensor(target)) ** 2).flatten(1).sum(1)
-    tloss = {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses}[kwargs["reduction"]]()
-    compare_loss(kernels.sum_squared_error(prediction, target, **kwargs), tloss, tp)
-
-
-@both
-@pytest.mark.parametrize("case", rows("softmax_cross_entropy"), ids=lambda case: case.name)
-def test_softmax_cross_entropy(case: Case, kernels: types.ModuleType) -> None:
-    (prediction, target), kwargs = case.call(np.float64)
-    tp = tensor(prediction)
-    tloss = F.cross_entropy(tp, torch.tensor(target), **kwargs)
-    compare_loss(kernels.softmax_cross_entropy(prediction, target, **kwargs), tloss, tp)
-
-
-def compare_loss(actual: Any, tloss: Any, tprediction: Any) -> None:
-    loss, d_prediction = actual
-    assert_equal(loss, tloss)
-    tloss.sum().backward()
-    assert_equal(d_prediction, tprediction.grad)

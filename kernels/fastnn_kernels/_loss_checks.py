@@ -40,6 +40,16 @@ def shares(function: str, name: str, values: Array, slack: float = 0.0) -> None:
         )
 
 
+def no_labels(function: str, prediction: Array, target: Any) -> None:
+    """Say what to do with labels where shares of the classes are needed."""
+    if isinstance(target, np.ndarray) and target.ndim == 1:
+        n, classes = prediction.shape
+        raise ValueError(
+            f"{function}: target has shape {target.shape}, ({n}, {classes}) is needed: for labels "
+            f"np.eye({classes}, dtype=prediction.dtype)[target]"
+        )
+
+
 def probabilities(function: str, name: str, rows: Array) -> None:
     """Check (N, C) probabilities: from 0 to 1, each row with the sum 1; a row with a NaN goes on to the loss."""
     shares(function, name, rows, SLACK)

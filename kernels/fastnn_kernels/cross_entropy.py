@@ -169,8 +169,9 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
     """
     name = "categorical_cross_entropy"
     x = check.float_array(name, "prediction", prediction, 2)
+    check.batch(name, "prediction", x.shape, 2)
+    checks.no_labels(name, x, target)
     p, t = checks.prediction_and_target(name, x, target)
-    check.batch(name, "prediction", p.shape, 2)
     checks.reduction(name, reduction)
     checks.probabilities(name, "prediction", p)
     checks.shares(name, "target", t)

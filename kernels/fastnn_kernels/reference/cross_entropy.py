@@ -101,6 +101,7 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
     checks.reduction(function, reduction)
     rank(function, "prediction", prediction.shape, 2)
     batch(function, "prediction", prediction.shape, 2)
+    checks.no_labels(function, prediction, target)
     same_shape(function, prediction=prediction.shape, target=target.shape)
     checks.probabilities(function, "prediction", prediction)
     checks.shares(function, "target", target)

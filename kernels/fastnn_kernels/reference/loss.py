@@ -117,6 +117,8 @@ def binary_cross_entropy_with_logits(
     _check(function, prediction, target, reduction)
     checks.shares(function, "target", target)
     small = np.exp(-abs(prediction))  # at most 1, where exp(-prediction) could overflow
-    losses = np.maximum(prediction, 0) - prediction * target + np.log1p(small)
+    other = np.where(prediction > 0, 1 - target, target)  # the share of the less likely side
+    with np.errstate(invalid="ignore"):  # inf * 0: NaN, as in PyTorch
+        losses = abs(prediction) * other + np.log1p(small)
     p = np.where(prediction < 0, small, 1) / (1 + small)
     return reduced(losses, p - target, reduction)
