@@ -8,7 +8,7 @@ threads) the same names run on one thread.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import conv_inside  # noqa: F401  (binds conv2d and its gradients for compiled callers)
+from . import conv_inside, pool_inside  # noqa: F401  (bind kernels for compiled callers)
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
@@ -24,12 +24,19 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .adaptive_pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+)
+from .avg_pool import avg_pool2d, avg_pool2d_backward
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
+from .max_pool import max_pool2d, max_pool2d_backward
 from .optimizer import adam_update, momentum_update, sgd_update
-from .pool import max_pool2d, max_pool2d_backward
 from .softmax import softmax, softmax_backward
 
 if TYPE_CHECKING:
@@ -38,6 +45,10 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "adam_update",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "col2im",
     "config",
     "conv2d",
@@ -48,6 +59,8 @@ __all__ = [
     "dense_backward",
     "fma_peak",
     "get_num_threads",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "identity",
     "identity_backward",
     "im2col",

@@ -163,10 +163,26 @@ def vstore(typingctx, memory, index, value):
     return types.void(memory, types.intp, value), codegen
 
 
-def _count_mask(builder: Any, count_lanes: int, count: Any) -> Any:
+def emit_count_mask(builder: Any, count_lanes: int, count: Any) -> Any:
+    """Emit a mask of the first `count` lanes."""
     wide = ir.VectorType(ir.IntType(64), count_lanes)
     iota = ir.Constant(wide, list(range(count_lanes)))
     return builder.icmp_signed("<", iota, emit_splat(builder, wide, count))
+
+
+def emit_load_first(builder: Any, dtype: types.Type, pointer: Any, count: Any) -> Any:
+    """Emit a load of the first `count` elements, zeros behind."""
+    vector = vector_ir(dtype)
+    bits = ir.VectorType(ir.IntType(1), vector.count)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [vector.as_pointer(), _I32, bits, vector]),
+        f"llvm.masked.load.{_suffix(dtype)}.p0",
+    )
+    align = ir.Constant(_I32, dtype.bitwidth // 8)
+    pointer = builder.bitcast(pointer, vector.as_pointer())
+    mask = emit_count_mask(builder, vector.count, count)
+    return builder.call(function, [pointer, align, mask, constant(dtype, 0.0)])
 
 
 @intrinsic
@@ -177,17 +193,7 @@ def vload_first(typingctx, memory, index, count):
         return None
 
     def codegen(context, builder, sig, args):
-        vector = vector_ir(dtype)
-        bits = ir.VectorType(ir.IntType(1), vector.count)
-        pointer = builder.bitcast(address(context, builder, memory, args[0], args[1]), vector.as_pointer())
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector.as_pointer(), _I32, bits, vector]),
-            f"llvm.masked.load.{_suffix(dtype)}.p0",
-        )
-        align = ir.Constant(_I32, dtype.bitwidth // 8)
-        mask = _count_mask(builder, vector.count, args[2])
-        return builder.call(function, [pointer, align, mask, constant(dtype, 0.0)])
+        return emit_load_first(builder, dtype, address(context, builder, memory, args[0], args[1]), args[2])
 
     return Vec(dtype)(memory, types.intp, types.intp), codegen
 
@@ -208,7 +214,7 @@ def vstore_first(typingctx, memory, index, value, count):
             f"llvm.masked.store.{_suffix(value.dtype)}.p0",
         )
         align = ir.Constant(_I32, value.dtype.bitwidth // 8)
-        builder.call(function, [args[2], pointer, align, _count_mask(builder, vector.count, args[3])])
+        builder.call(function, [args[2], pointer, align, emit_count_mask(builder, vector.count, args[3])])
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value, types.intp), codegen

@@ -16,16 +16,27 @@ from .activation import (
     tanh,
     tanh_backward,
 )
+from .adaptive_pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+)
+from .avg_pool import avg_pool2d, avg_pool2d_backward
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .dense import dense, dense_backward
 from .im2col import col2im, im2col
 from .loss import softmax_cross_entropy, sum_squared_error
+from .max_pool import max_pool2d, max_pool2d_backward
 from .optimizer import adam_update, momentum_update, sgd_update
-from .pool import max_pool2d, max_pool2d_backward
 from .softmax import softmax, softmax_backward
 
 __all__ = [
     "adam_update",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "col2im",
     "conv2d",
     "conv2d_backward",
@@ -33,6 +44,8 @@ __all__ = [
     "conv2d_backward_weight",
     "dense",
     "dense_backward",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "identity",
     "identity_backward",
     "im2col",
