@@ -10,9 +10,7 @@ from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import Size
 from .avg_pool import BACKWARD, FORWARD
-from .pool_plane import plane_average, store_first
-from .simd import lanes
-from .vmath import vset
+from .pool_plane import plane_average
 
 
 def _global_entry(workers, x, y, planes, size):
@@ -22,10 +20,9 @@ def _global_entry(workers, x, y, planes, size):
 
 def _global_backward_entry(workers, dy, dx, planes, size):
     for plane in prange(planes):
-        L = lanes(dx)
-        share = vset(dx, dy[plane] / size)
-        for k in range(0, size, L):
-            store_first(dx, plane * size + k, share, min(L, size - k))
+        share = dy[plane] / size
+        for k in range(size):
+            dx[plane * size + k] = share
 
 
 GLOBAL, GLOBAL_BACKWARD = entries(_global_entry), entries(_global_backward_entry)
