@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tapes import Net
+from tapes import Net, threads
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 from fastnn_kernels import pool_plane
+from fastnn_kernels._jit import THREAD_LIMIT
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -260,6 +261,34 @@ def test_planes_too_large_for_offsets_in_float32() -> None:
     np.testing.assert_array_equal(argmax[0, 0, 0], 409_299 * 41 + np.arange(41))
     assert int(np.float32(409_299 * 41)) != 409_299 * 41
     assert x.size > pool_plane.EXACT
+
+
+@pytest.mark.skipif(THREAD_LIMIT < 2, reason="this process has one thread")
+def test_one_thread_and_two_give_the_same_bits() -> None:
+    x = np.random.default_rng(5).standard_normal((3, 5, 9, 21)).astype(np.float32)
+
+    def results() -> list[np.ndarray]:
+        options: dict[str, Any] = {"stride": 2, "padding": 1, "ceil_mode": True}
+        y, argmax = fk.max_pool2d(x, 3, **options)
+        return [
+            *(y, argmax, *fk.max_pool2d(x, 3, **options, algorithm="im2col")),
+            fk.max_pool2d_backward(y, argmax, x.shape),
+            fk.avg_pool2d(x, 3, **options),
+            fk.avg_pool2d(x, 3, **options, algorithm="im2col"),
+            fk.avg_pool2d_backward(y, x.shape, 3, **options),
+            fk.adaptive_avg_pool2d(x, (4, 5)),
+            fk.adaptive_avg_pool2d_backward(y, x.shape),
+            fk.global_avg_pool2d(x),
+            fk.global_avg_pool2d_backward(y[:, :, 0, 0], x.shape),
+        ]
+
+    with threads(1) as used:
+        one = results()
+        assert used == {1}
+    with threads(2) as used:
+        for actual, expected in zip(results(), one, strict=True):
+            np.testing.assert_array_equal(actual, expected)
+        assert used == {2}
 
 
 X = np.ones((2, 3, 6, 5), np.float32)
