@@ -64,8 +64,11 @@ class Net:
         operands = self._parameters((self.y.shape[0], units), units, bias, trainable)
         return self.layer("dense", **operands)
 
-    def pool(self, kernel_size, stride, padding=(0, 0)):
-        return self.layer("max_pool2d", kernel_size=kernel_size, stride=stride, padding=padding)
+    def pool(self, kernel_size, stride, padding=(0, 0), **options):
+        return self.layer("max_pool2d", kernel_size=kernel_size, stride=stride, padding=padding, **options)
+
+    def average(self, kernel_size, stride, padding=(0, 0), **options):
+        return self.layer("avg_pool2d", kernel_size=kernel_size, stride=stride, padding=padding, **options)
 
     def flatten(self):
         return self.reshape(prod(self.y.shape))
@@ -227,6 +230,21 @@ def transposed() -> Tape:
     return net.layer("tanh").conv_transpose(2, (2, 2), dilation=(3, 1), output_padding=(2, 0)).done("sum_squared_error")
 
 
+def pools() -> Tape:
+    """Windows that hang over the edges, leave gaps, overlap and share pixels; maps with halos between them."""
+    net = Net(2, 9, 12).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
+    net.pool((2, 3), (2, 1), (1, 0, 0, 1), dilation=(2, 1), ceil_mode=True)
+    net.average((3, 3), (1, 2), (0, 1, 1, 0), ceil_mode=True, count_include_pad=False).conv(3, (1, 1))
+    return net.layer("adaptive_avg_pool2d", output_size=(2, 4)).layer("tanh").flatten().dense(5).done()
+
+
+def averages() -> Tape:
+    """Windows that tile the map, and a sum over what is left of it; the padding counts."""
+    net = Net(2, 8, 8).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh").average((2, 2), (2, 2))
+    net.conv(5, (3, 3), padding=(1, 1, 1, 1)).average((3, 2), (3, 2), (1, 1), ceil_mode=True)
+    return net.layer("global_avg_pool2d").dense(5).done()
+
+
 def two_features() -> Tape:
     """Everything smaller than a vector; one output is a single number."""
     return Net(2).dense(3).layer("tanh").dense(1).done("sum_squared_error")
@@ -293,6 +311,8 @@ SMALL: dict[str, Callable[[], Tape]] = {
         depthwise,
         stride_and_dilation,
         transposed,
+        pools,
+        averages,
     )
 }
 ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}

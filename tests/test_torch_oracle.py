@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from geometry import CONVOLUTIONS, POOLS, Geometry
+from geometry import CONVOLUTIONS, Geometry
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
@@ -32,9 +32,9 @@ def assert_equal(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-11)
 
 
-def padded(x: Any, g: Geometry, value: float = 0.0) -> Any:
+def padded(x: Any, g: Geometry) -> Any:
     top, bottom, left, right = g.pads
-    return F.pad(x, (left, right, top, bottom), value=value)
+    return F.pad(x, (left, right, top, bottom))
 
 
 @both
@@ -74,36 +74,6 @@ def test_im2col(g: Geometry, kernels: types.ModuleType) -> None:
     assert_equal(kernels.col2im(dcols, x.shape, g.kernel_size, **g.options), tx.grad)
 
 
-@both
-@pytest.mark.parametrize("g", POOLS, ids=lambda g: g.label)
-def test_max_pool2d(g: Geometry, kernels: types.ModuleType) -> None:
-    x = np.round(2 * numbers(*g.x_shape))  # many ties
-    tx = tensor(x)
-    top, bottom, left, right = g.pads
-    symmetric = top == bottom and left == right
-    if symmetric:
-        ty, indices = F.max_pool2d(tx, g.kernel_size, g.stride, padding=(top, left), return_indices=True)
-    else:
-        ty, indices = F.max_pool2d(padded(tx, g, -np.inf), g.kernel_size, g.stride, return_indices=True)
-        rows, columns = indices // (g.w + left + right) - top, indices % (g.w + left + right) - left
-        indices = rows * g.w + columns
-    y, argmax = kernels.max_pool2d(x, g.kernel_size, **g.options)
-    assert_equal(y, ty)
-    np.testing.assert_array_equal(argmax, indices.numpy())
-    dy = numbers(*y.shape, seed=6)
-    ty.backward(torch.tensor(dy))
-    assert_equal(kernels.max_pool2d_backward(dy, argmax, x.shape), tx.grad)
-
-
-@both
-def test_max_pool2d_with_nan(kernels: types.ModuleType) -> None:
-    x = numbers(3, 2, 9, 9)
-    x[np.random.default_rng(1).random(x.shape) < 0.1] = np.nan
-    ty = F.max_pool2d(torch.tensor(x), 3, 2, padding=1)
-    y, argmax = kernels.max_pool2d(x, 3, stride=2, padding=1)
-    np.testing.assert_array_equal(y, ty.numpy())
-    at_argmax = np.take_along_axis(x.reshape(3, 2, 81), argmax.reshape(3, 2, 25), axis=2)
-    np.testing.assert_array_equal(at_argmax.reshape(y.shape), y)
 
 
 @both

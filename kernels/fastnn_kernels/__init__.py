@@ -8,10 +8,11 @@ threads) the same names run on one thread.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import (  # noqa: F401  (bind their functions for compiled callers)
+from . import (  # noqa: F401  (bind their kernels for compiled callers)
     augment_inside,
     conv_inside,
     optimizer_inside,
+    pool_inside,
 )
 from ._config import config, fma_peak
 from ._threads import get_num_threads, set_num_threads
@@ -28,15 +29,15 @@ from .activation import (
     step,
     step_backward,
 )
-from .activation_smooth import (
-    sigmoid,
-    sigmoid_backward,
-    softplus,
-    softplus_backward,
-    tanh,
-    tanh_backward,
+from .activation_smooth import sigmoid, sigmoid_backward, softplus, softplus_backward, tanh, tanh_backward
+from .adaptive_pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
 )
 from .augment import crop, cutout, flip, mixup, rotate, shift
+from .avg_pool import avg_pool2d, avg_pool2d_backward
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .cross_entropy import categorical_cross_entropy, softmax_cross_entropy
@@ -45,6 +46,7 @@ from .gelu import gelu, gelu_backward, silu, silu_backward
 from .im2col import col2im, im2col
 from .learning_rule import delta_update, hebb_update
 from .loss import binary_cross_entropy_with_logits, huber, mean_squared_error, sum_squared_error
+from .max_pool import max_pool2d, max_pool2d_backward
 from .optimizer import (
     adagrad_update,
     adam_update,
@@ -55,7 +57,6 @@ from .optimizer import (
     rmsprop_update,
     sgd_update,
 )
-from .pool import max_pool2d, max_pool2d_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ __all__ = [
     "adagrad_update",
     "adam_update",
     "adamw_update",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "binary_cross_entropy_with_logits",
     "categorical_cross_entropy",
     "clip_by_global_norm",
@@ -88,6 +93,8 @@ __all__ = [
     "gelu",
     "gelu_backward",
     "get_num_threads",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
     "hebb_update",
     "huber",
     "identity",

@@ -63,19 +63,42 @@ def pool_windows(
         )
     size = _padded_size(function, x_shape, kernel, span, pads)
     out = (
-        _pool_places(size[0], span[0], steps[0], pads[1], ceil),
-        _pool_places(size[1], span[1], steps[1], pads[3], ceil),
+        pool_places(size[0], span[0], steps[0], pads[1], ceil),
+        pool_places(size[1], span[1], steps[1], pads[3], ceil),
     )
     windows = Windows(kernel, steps, pads, gaps, out)
     _check_pixels(function, x_shape, windows)
     return windows
 
 
+def image_size(function: str, x_shape: Shape) -> tuple[int, int, int, int]:
+    """Check images that are pooled as a whole; return (n, c, height, width)."""
+    rank(function, "x", x_shape, 4)
+    _check_image(function, x_shape)
+    batch(function, "x", x_shape, 4)
+    n, c, height, width = x_shape
+    return n, c, height, width
+
+
+def adaptive_gradient(function: str, dy_shape: Shape, x_shape: Shape) -> None:
+    """Check dy (N, C, OH, OW) of an adaptive pooling, whose output may have any size."""
+    rank(function, "dy", dy_shape, 4)
+    if dy_shape[:2] != x_shape[:2] or 0 in dy_shape[2:]:
+        raise ValueError(
+            f"{function}: dy has shape {dy_shape}, {x_shape[0]} samples and {x_shape[1]} channels as in x_shape "
+            f"and at least one window are needed"
+        )
+
+
+def _check_image(function: str, x_shape: Shape) -> None:
+    if min(x_shape[2:]) < 1:
+        raise ValueError(f"{function}: the images are {x_shape[2]}x{x_shape[3]}, at least 1x1 is needed")
+
+
 def _padded_size(function: str, x_shape: Shape, kernel: Pair, span: Pair, pads: Pads) -> Pair:
     """Return the size of the images with padding, which the kernel must fit into."""
+    _check_image(function, x_shape)
     height, width = x_shape[2:]
-    if min(height, width) < 1:
-        raise ValueError(f"{function}: the images are {height}x{width}, at least 1x1 is needed")
     size = height + pads[0] + pads[1], width + pads[2] + pads[3]
     if size[0] < span[0] or size[1] < span[1]:
         dilated = f" that spans {span[0]}x{span[1]} pixels" if span != kernel else ""
@@ -87,7 +110,7 @@ def _padded_size(function: str, x_shape: Shape, kernel: Pair, span: Pair, pads: 
     return size
 
 
-def _pool_places(size: int, span: int, stride: int, after: int, ceil_mode: bool) -> int:
+def pool_places(size: int, span: int, stride: int, after: int, ceil_mode: bool) -> int:
     """Count the places of a pooling window along a side of `size` pixels, `after` of them padding at the end."""
     if not ceil_mode:
         return (size - span) // stride + 1

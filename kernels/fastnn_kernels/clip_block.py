@@ -22,9 +22,9 @@ def vset_double(typingctx, value):
     """Vector with `value` in every lane, of float64."""
 
     def codegen(context, builder, sig, args):
-        return simd.emit_splat(builder, simd.vector_ir(types.float64), args[0])
+        return simd.emit_splat(builder, simd.vector_ir(types.float64, _DOUBLES), args[0])
 
-    return simd.Vec(types.float64)(types.float64), codegen
+    return simd.Vec(types.float64, _DOUBLES)(types.float64), codegen
 
 
 @intrinsic
@@ -35,13 +35,13 @@ def vload_double(typingctx, memory, index):
         return None
 
     def codegen(context, builder, sig, args):
-        wide = simd.vector_ir(types.float64)
+        wide = simd.vector_ir(types.float64, _DOUBLES)
         narrow = ir.VectorType(simd.scalar_ir(dtype), wide.count)
         load = builder.load(builder.bitcast(simd.address(context, builder, memory, *args), narrow.as_pointer()))
         load.align = dtype.bitwidth // 8
         return load if narrow == wide else builder.fpext(load, wide)
 
-    return simd.Vec(types.float64)(memory, types.intp), codegen
+    return simd.Vec(types.float64, _DOUBLES)(memory, types.intp), codegen
 
 
 @kernel

@@ -117,8 +117,16 @@ def emit_splat(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, zeros)
 
 
+def _element(vector: ir.VectorType) -> tuple[str, int]:
+    """Letter and bits of the elements of a vector."""
+    if isinstance(vector.element, ir.IntType):
+        return "i", vector.element.width
+    return "f", 32 if vector.element == ir.FloatType() else 64
+
+
 def _suffix(vector: ir.VectorType) -> str:
-    return f"v{vector.count}f{32 if vector.element == ir.FloatType() else 64}"
+    letter, bits = _element(vector)
+    return f"v{vector.count}{letter}{bits}"
 
 
 def emit_call(builder: Any, name: str, *args: Any) -> Any:
@@ -185,21 +193,23 @@ def vstore(typingctx, memory, index, value):
     return types.void(memory, types.intp, value), codegen
 
 
-def _emit_masked(context: Any, builder: Any, vector: Vec, place: Any, name: str, count: Any, value: Any) -> Any:
-    """Emit a masked load (`value` for the other lanes) or store of the first `count` lanes."""
-    whole = vector_ir(vector.dtype, vector.lanes)
-    bits, wide = (ir.VectorType(ir.IntType(n), vector.lanes) for n in (1, 64))
-    mask = builder.icmp_signed(
-        "<", ir.Constant(wide, list(range(vector.lanes))), emit_splat(builder, wide, count)
-    )
-    pointer = builder.bitcast(place, whole.as_pointer())
-    align = ir.Constant(_I32, vector.dtype.bitwidth // 8)
+def emit_count_mask(builder: Any, lanes: int, count: Any) -> Any:
+    """Emit a mask of the first `count` lanes."""
+    wide = ir.VectorType(ir.IntType(64), lanes)
+    return builder.icmp_signed("<", ir.Constant(wide, list(range(lanes))), emit_splat(builder, wide, count))
+
+
+def emit_masked(builder: Any, name: str, vector: ir.VectorType, pointer: Any, count: Any, value: Any) -> Any:
+    """Emit a load (with `value` in the other lanes) or a store of the first `count` lanes."""
+    bits, pointed = ir.VectorType(ir.IntType(1), vector.count), vector.as_pointer()
+    pointer, align = builder.bitcast(pointer, pointed), ir.Constant(_I32, _element(vector)[1] // 8)
+    mask = emit_count_mask(builder, vector.count, count)
     if name == "load":
-        made, arguments = ir.FunctionType(whole, [pointer.type, _I32, bits, whole]), [pointer, align, mask, value]
+        made, arguments = ir.FunctionType(vector, [pointed, _I32, bits, vector]), [pointer, align, mask, value]
     else:
-        made = ir.FunctionType(ir.VoidType(), [whole, pointer.type, _I32, bits])
+        made = ir.FunctionType(ir.VoidType(), [vector, pointed, _I32, bits])
         arguments = [value, pointer, align, mask]
-    function = cgutils.get_or_insert_function(builder.module, made, f"llvm.masked.{name}.{_suffix(whole)}.p0")
+    function = cgutils.get_or_insert_function(builder.module, made, f"llvm.masked.{name}.{_suffix(vector)}.p0")
     return builder.call(function, arguments)
 
 
@@ -212,7 +222,8 @@ def vload_first(typingctx, memory, index, count):
 
     def codegen(context, builder, sig, args):
         place = address(context, builder, memory, args[0], args[1])
-        return _emit_masked(context, builder, vector, place, "load", args[2], constant(vector, 0.0))
+        zeros = constant(vector, 0.0)
+        return emit_masked(builder, "load", zeros.type, place, args[2], zeros)
 
     return vector(memory, types.intp, types.intp), codegen
 
@@ -225,7 +236,7 @@ def vstore_first(typingctx, memory, index, value, count):
 
     def codegen(context, builder, sig, args):
         place = address(context, builder, memory, args[0], args[1])
-        _emit_masked(context, builder, value, place, "store", args[3], args[2])
+        emit_masked(builder, "store", args[2].type, place, args[3], args[2])
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value, types.intp), codegen

@@ -2,6 +2,7 @@
 
 from ..registry import register
 from .activation import ACTIVATIONS
+from .avg_pool import ADAPTIVE_AVG_POOL2D, AVG_POOL2D, GLOBAL_AVG_POOL2D
 from .conv import CONV2D
 from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
@@ -25,6 +26,9 @@ for _op in (
     CONV2D,
     CONV_TRANSPOSE2D,
     MAX_POOL2D,
+    AVG_POOL2D,
+    GLOBAL_AVG_POOL2D,
+    ADAPTIVE_AVG_POOL2D,
     DENSE,
     *ACTIVATIONS,
     SOFTMAX,
