@@ -46,10 +46,19 @@ class Data:
         """Numbers between 0 and 1, as sigmoid gives them."""
         return (1 / (1 + np.exp(-self.array(*shape)))).astype(self.dtype)
 
+    def elu(self, *shape: int) -> Array:
+        """Numbers above -0.5, as elu gives them with alpha of at least that."""
+        values = self.array(*shape)
+        return np.where(values > 0, values, 0.5 * np.expm1(values)).astype(self.dtype)
+
     def distribution(self, *shape: int) -> Array:
         """Positive, with sum 1 over axis 1, as softmax gives it."""
         values = np.exp(self.rng.standard_normal(shape))
         return (values / values.sum(axis=1, keepdims=True)).astype(self.dtype)
+
+    def log_distribution(self, *shape: int) -> Array:
+        """Logarithms of a distribution, as log_softmax gives them."""
+        return np.log(self.distribution(*shape))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ Twin tests, gradient tests, the PyTorch oracle and the benchmarks read it. The r
 """
 
 import cases_activation
+import cases_augment
+import cases_clip
 import cases_conv
 import cases_dense
 import cases_dropout
+import cases_learning_rule
 import cases_loss
 import cases_norm
 import cases_optimizer
@@ -18,9 +21,12 @@ __all__ = ["CASES", "Case", "one_per_kernel"]
 
 CASES: list[Case] = [
     *cases_activation.CASES,
+    *cases_clip.CASES,
+    *cases_augment.CASES,
     *cases_conv.CASES,
     *cases_dense.CASES,
     *cases_dropout.CASES,
+    *cases_learning_rule.CASES,
     *cases_loss.CASES,
     *cases_norm.CASES,
     *cases_optimizer.CASES,

@@ -22,9 +22,21 @@ def optimizer_cases(size: int) -> list[Case]:
         case("momentum_update", "integer", 1, {"lr": 2, "momentum": 0, "weight_decay": 1}, exact=True),
         case("momentum_update", "default", 1, {"lr": 0.1}),
         case("momentum_update", "decay", 1, {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.01}),
+        case("nesterov_update", "integer", 1, {"lr": 2, "momentum": 0, "weight_decay": 1}, exact=True),
+        case("nesterov_update", "default", 1, {"lr": 0.1}),
+        case("nesterov_update", "decay", 1, {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.01}),
+        case("adagrad_update", "default", 1, {"lr": 0.1}),
+        case("adagrad_update", "decay", 1, {"lr": 0.1, "eps": 0.5, "weight_decay": 0.01}),
+        case("rmsprop_update", "default", 1, {"lr": 0.1}),
+        case("rmsprop_update", "decay", 1, {"lr": 0.1, "alpha": 0.5, "eps": 0.5, "weight_decay": 0.01}),
         case("adam_update", "first", 2, {"step": 1, "lr": 0.01}),
         case("adam_update", "late", 2, {"step": 1000, "lr": 0.01, "weight_decay": 0.01}),
         case("adam_update", "betas", 2, {"step": 3, "lr": 0.1, "beta1": 0.5, "beta2": 0.9, "eps": 1e-3}),
+        case("adamw_update", "first", 2, {"step": 1, "lr": 0.01}),
+        case("adamw_update", "decay", 2, {"step": 3, "lr": 0.1, "beta1": 0.5, "eps": 1e-3, "weight_decay": 0.5}),
+        case("nadam_update", "first", 2, {"step": 1, "lr": 0.01}),
+        case("nadam_update", "late", 2, {"step": 1000, "lr": 0.01, "weight_decay": 0.01}),
+        case("nadam_update", "betas", 2, {"step": 3, "lr": 0.1, "beta1": 0.5, "eps": 1e-3, "momentum_decay": 2}),
     ]
 
 

@@ -5,6 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+def pool_places(before: int, size: int, after: int, reach: int, step: int, ceil_mode: bool) -> int:
+    """Windows that fit, and with ceil_mode one more if pixels are left over and it starts in front of their end."""
+    starts = range(0, before + size, step)
+    fitting = sum(start + reach <= before + size + after for start in starts)
+    left_over = (fitting - 1) * step + reach < before + size + after
+    return fitting + (ceil_mode and left_over and fitting < len(starts))
+
+
 class Geometry(NamedTuple):
     """Images (n, c, h, w), o kernels of kh x kw (o = 0: pooling; a stride of None is the kernel size)."""
 
@@ -18,6 +26,8 @@ class Geometry(NamedTuple):
     kw: int
     stride: Any = 1
     padding: Any = 0
+    dilation: Any = 1
+    ceil_mode: bool = False
 
     @property
     def x_shape(self) -> tuple[int, int, int, int]:
@@ -34,6 +44,10 @@ class Geometry(NamedTuple):
     @property
     def options(self) -> dict[str, Any]:
         return {"stride": self.stride, "padding": self.padding}
+
+    @property
+    def pool_options(self) -> dict[str, Any]:
+        return {**self.options, "dilation": self.dilation, "ceil_mode": self.ceil_mode}
 
     @property
     def pads(self) -> tuple[int, int, int, int]:
@@ -59,7 +73,12 @@ class Geometry(NamedTuple):
 
     @property
     def pool_shape(self) -> tuple[int, int, int, int]:
-        return self.n, self.c, *self.out
+        top, bottom, left, right = self.pads
+        sh, sw = np.broadcast_to(self.stride or self.kernel_size, (2,))
+        dh, dw = np.broadcast_to(self.dilation, (2,))
+        high = pool_places(top, self.h, bottom, dh * (self.kh - 1) + 1, sh, self.ceil_mode)
+        wide = pool_places(left, self.w, right, dw * (self.kw - 1) + 1, sw, self.ceil_mode)
+        return self.n, self.c, high, wide
 
     @property
     def cols_shape(self) -> tuple[int, int]:
@@ -87,4 +106,9 @@ POOLS = [
     Geometry("same", 3, 16, 5, 6, 0, 3, 2, 1, "same"),
     Geometry("asymmetric", 1, 3, 6, 7, 0, 3, 2, (3, 2), ((0, 1), (1, 0))),
     Geometry("kernel-over-image", 3, 1, 2, 3, 0, 4, 5, 1, (2, 2)),
+    Geometry("ceil", 3, 3, 8, 9, 0, 3, 2, 2, ceil_mode=True),
+    Geometry("ceil-padded", 2, 2, 6, 38, 0, 3, 3, (2, 2), 1, ceil_mode=True),
+    Geometry("ceil-asymmetric", 1, 3, 6, 7, 0, 3, 4, (2, 3), ((0, 1), (2, 1)), ceil_mode=True),
+    Geometry("dilated", 2, 2, 9, 40, 0, 3, 2, (2, 1), (2, 1), dilation=(2, 3)),
+    Geometry("dilated-ceil", 1, 2, 10, 21, 0, 2, 3, 3, 1, dilation=2, ceil_mode=True),
 ]

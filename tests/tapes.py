@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +21,16 @@ Array = np.ndarray
 SGD = Update("sgd_update", 0, {}, 0.02)
 MOMENTUM = Update("momentum_update", 1, {"momentum": 0.9}, 0.02)
 ADAM = Update("adam_update", 2, {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}, 0.02)
+UPDATES = (
+    SGD,
+    MOMENTUM,
+    replace(MOMENTUM, name="nesterov_update"),
+    Update("adagrad_update", 1, {"eps": 1e-10}, 0.02),
+    Update("rmsprop_update", 1, {"alpha": 0.9, "eps": 1e-8}, 0.02),
+    ADAM,
+    replace(ADAM, name="adamw_update"),
+    replace(ADAM, name="nadam_update", options={**ADAM.options, "momentum_decay": 4e-3}),
+)
 
 
 class Net:
@@ -39,17 +50,25 @@ class Net:
         b = self.tape.parameter(f"{name}/b", (units,), decay=False, trainable=trainable) if bias else None
         return {"name": name, "w": w, "b": b}
 
-    def conv(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, trainable=True):
-        shape = (filters, self.y.shape[0], *kernel_size)
+    def conv(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, trainable=True, **options):
+        shape = (filters, self.y.shape[0] // options.get("groups", 1), *kernel_size)
         operands = self._parameters(shape, filters, bias, trainable)
-        return self.layer("conv2d", **operands, stride=stride, padding=padding)
+        return self.layer("conv2d", **operands, stride=stride, padding=padding, **options)
+
+    def conv_transpose(self, filters, kernel_size, *, stride=(1, 1), padding=(0, 0, 0, 0), bias=True, **options):
+        shape = (self.y.shape[0], filters // options.get("groups", 1), *kernel_size)
+        operands = self._parameters(shape, filters, bias, trainable=True)
+        return self.layer("conv_transpose2d", **operands, stride=stride, padding=padding, **options)
 
     def dense(self, units, *, bias=True, trainable=True):
         operands = self._parameters((self.y.shape[0], units), units, bias, trainable)
         return self.layer("dense", **operands)
 
-    def pool(self, kernel_size, stride, padding=(0, 0)):
-        return self.layer("max_pool2d", kernel_size=kernel_size, stride=stride, padding=padding)
+    def pool(self, kernel_size, stride, padding=(0, 0), **options):
+        return self.layer("max_pool2d", kernel_size=kernel_size, stride=stride, padding=padding, **options)
+
+    def average(self, kernel_size, stride, padding=(0, 0), **options):
+        return self.layer("avg_pool2d", kernel_size=kernel_size, stride=stride, padding=padding, **options)
 
     def flatten(self):
         return self.reshape(prod(self.y.shape))
@@ -78,8 +97,8 @@ class Net:
     def dropout(self, rate, seed=5):
         return self.layer("dropout", rate=rate, seed=seed)
 
-    def done(self, loss: str = "softmax_cross_entropy") -> Tape:
-        self.tape.set_loss(loss, self.y)
+    def done(self, loss: str = "softmax_cross_entropy", **attrs: Any) -> Tape:
+        self.tape.set_loss(loss, self.y, **attrs)
         return self.tape
 
 
@@ -150,6 +169,23 @@ def map_behind_dense() -> Tape:
     return net.dense(5).layer("add", z=scores).done()
 
 
+def kinked() -> Tape:
+    """Activations with a kink, on maps with a halo and on features; step, which has no gradient, on a branch."""
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("elu", alpha=0.7)
+    before = net.y
+    net.layer("step").layer("add", z=before).layer("leaky_relu", negative_slope=0.2)
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1)).layer("elu", alpha=1.5).flatten()
+    return net.dense(5).layer("elu", alpha=0.0).dense(4).layer("identity").done()
+
+
+def smooth() -> Tape:
+    """Activations whose gradients read their input, on maps with a halo and on features; logarithms of softmax."""
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("gelu", approximate="none")
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1)).layer("silu").conv(3, (2, 2)).layer("softplus").layer("log_softmax")
+    net.flatten().dense(7).layer("gelu", approximate="tanh").dense(4)
+    return net.layer("log_softmax").done("sum_squared_error")
+
+
 def padded_and_plain() -> Tape:
     """A map read by a padded convolution, by a dense layer through a reshape, and by a pool."""
     net = Net(2, 4, 6).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
@@ -178,6 +214,56 @@ def frozen() -> Tape:
     net = Net(3, 9, 6).conv(4, (3, 3), padding=(1, 1, 1, 1), trainable=False).layer("relu").pool((2, 2), (2, 2))
     net.conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu").flatten().dense(7, trainable=False).layer("relu")
     return net.dense(5).dense(5, trainable=False).done()
+
+
+def dilated() -> Tape:
+    """Gaps in the kernels, so that a kernel spans more than the map."""
+    net = Net(2, 6, 7).conv(4, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2)).layer("tanh")
+    net.conv(4, (3, 2), padding=(3, 3, 0, 0), dilation=(3, 5)).layer("sigmoid")
+    return net.flatten().dense(5).done()
+
+
+def channel_groups() -> Tape:
+    """Groups with several channels and filters each; the second convolution regroups the first one's."""
+    net = Net(4, 6, 7).conv(8, (3, 3), padding=(1, 1, 1, 1), groups=2).layer("relu")
+    return net.conv(4, (1, 1), groups=4).layer("tanh").flatten().dense(5).done()
+
+
+def depthwise() -> Tape:
+    """A filter or two for each channel alone, then a pointwise convolution that mixes the channels."""
+    net = Net(2, 6, 7).conv(4, (3, 3), padding=(1, 1, 1, 1), groups=2, bias=False).layer("relu").conv(4, (1, 1))
+    net.conv(4, (3, 3), stride=(2, 2), padding=(0, 1, 1, 0), groups=4).layer("tanh").conv(8, (1, 1))
+    return net.flatten().dense(5).done()
+
+
+def stride_and_dilation() -> Tape:
+    """Stride and dilation with and without a common divisor, padding of its own on each side."""
+    net = Net(2, 9, 11).conv(4, (3, 2), stride=(2, 3), padding=(2, 0, 1, 3), dilation=(1, 2)).layer("tanh")
+    net.conv(4, (3, 3), stride=(2, 2), padding=(3, 4, 4, 2), dilation=(2, 3), groups=2).layer("tanh")
+    return net.conv(2, (2, 2), stride=(3, 2), padding=(1, 2, 2, 1), dilation=(3, 4)).flatten().dense(5).done()
+
+
+def transposed() -> Tape:
+    """Down and up again: transposed convolutions with stride, dilation, groups and sizes that stride alone lacks."""
+    net = Net(2, 6, 7).conv(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1)).layer("tanh")
+    net.conv_transpose(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), output_padding=(1, 0)).layer("sigmoid")
+    net.conv_transpose(4, (2, 3), stride=(1, 2), padding=(0, 1, 2, 0), dilation=(2, 3), groups=2, bias=False)
+    return net.layer("tanh").conv_transpose(2, (2, 2), dilation=(3, 1), output_padding=(2, 0)).done("sum_squared_error")
+
+
+def pools() -> Tape:
+    """Windows that hang over the edges, leave gaps, overlap and share pixels; maps with halos between them."""
+    net = Net(2, 9, 12).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("relu")
+    net.pool((2, 3), (2, 1), (1, 0, 0, 1), dilation=(2, 1), ceil_mode=True)
+    net.average((3, 3), (1, 2), (0, 1, 1, 0), ceil_mode=True, count_include_pad=False).conv(3, (1, 1))
+    return net.layer("adaptive_avg_pool2d", output_size=(2, 4)).layer("tanh").flatten().dense(5).done()
+
+
+def averages() -> Tape:
+    """Windows that tile the map, and a sum over what is left of it; the padding counts."""
+    net = Net(2, 8, 8).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh").average((2, 2), (2, 2))
+    net.conv(5, (3, 3), padding=(1, 1, 1, 1)).average((3, 2), (3, 2), (1, 1), ceil_mode=True)
+    return net.layer("global_avg_pool2d").dense(5).done()
 
 
 def two_features() -> Tape:
@@ -235,12 +321,68 @@ def everything() -> Tape:
 STATEFUL: dict[str, Callable[[], Tape]] = {
     build.__name__: build for build in (normed_batch, normed_residual, dropped, everything)
 }
+
+def huber_map() -> Tape:
+    """The prediction is a map, each of its elements a loss."""
+    return Net(2, 4, 5).conv(3, (3, 3), padding=(1, 1, 1, 1)).done("huber", delta=0.7)
+
+
+def squares() -> Tape:
+    return Net(4).dense(7).layer("tanh").dense(35).done("mean_squared_error")
+
+
+def switches() -> Tape:
+    """Any number of classes at once."""
+    return Net(4).dense(3).done("binary_cross_entropy_with_logits")
+
+
+def probabilities() -> Tape:
+    """The textbook's way to classify: a softmax layer, then the cross-entropy of its probabilities."""
+    return Net(4).dense(7).layer("softmax").done("categorical_cross_entropy")
+
+
+def smoothed() -> Tape:
+    return Net(4).dense(7).done(label_smoothing=0.2)
+
+
+def weighted() -> Tape:
+    """Classes with weights, one of them 0, and samples that are left out: not the mean over the samples."""
+    weights = (0.5, 2.0, 0.0, 1.5, 1.0)
+    return Net(4).dense(5).layer("tanh").dense(5).done(class_weight=weights, ignore_index=3, label_smoothing=0.1)
+
+
 SMALL: dict[str, Callable[[], Tape]] = {
     build.__name__: build
-    for build in (same_padded, uneven, large_kernel, map_targets, residual, halos_of_two_widths, map_behind_dense,
-                  padded_and_plain, input_read_twice, frozen, two_features, normed_samples)
-}  # fmt: skip
-ALL = {**SMALL, "lenet": lenet, "grouped": grouped}
+    for build in (
+        same_padded,
+        uneven,
+        large_kernel,
+        map_targets,
+        residual,
+        halos_of_two_widths,
+        map_behind_dense,
+        padded_and_plain,
+        kinked,
+        smooth,
+        input_read_twice,
+        frozen,
+        two_features,
+        huber_map,
+        squares,
+        switches,
+        probabilities,
+        smoothed,
+        dilated,
+        channel_groups,
+        depthwise,
+        stride_and_dilation,
+        transposed,
+        pools,
+        averages,
+        normed_samples,
+    )
+}
+ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}
 
 
 def data(tape: Tape, n: int, dtype: Any, *, soft: bool = False) -> tuple[Array, Array]:
@@ -248,9 +390,9 @@ def data(tape: Tape, n: int, dtype: Any, *, soft: bool = False) -> tuple[Array, 
     rng = np.random.default_rng(n)
     x = rng.standard_normal((n, *tape.inputs[0].shape)).astype(dtype)
     shape = tape.loss.values["prediction"].shape
-    if tape.loss.op == "sum_squared_error" or soft:
+    if tape.loss.op != "softmax_cross_entropy" or soft:
         targets = rng.random((n, *shape))
-        if tape.loss.op == "softmax_cross_entropy":
+        if tape.loss.op.endswith("cross_entropy"):
             targets /= targets.sum(axis=1, keepdims=True)
         return x, targets.astype(dtype)
     return x, rng.integers(0, shape[0], n)

@@ -2,6 +2,7 @@
 
 import types
 
+import cases_activation
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
+ACTIVATIONS = {row[0] for row in cases_activation.ACTIVATIONS}
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -26,26 +28,17 @@ def test_nan_reaches_exactly_the_windows_that_hold_it(kernels: types.ModuleType,
 
 @both
 @both_dtypes
-def test_max_pool2d_returns_the_first_nan(kernels: types.ModuleType, dtype: type) -> None:
-    x = np.ones((1, 1, 2, 4), dtype)
-    x[0, 0, 0, 1] = x[0, 0, 1, 0] = np.nan
-    x[0, 0, 0, 2] = 7
-    y, argmax = kernels.max_pool2d(x, 2)
-    np.testing.assert_array_equal(y, [[[[np.nan, 7]]]])
-    np.testing.assert_array_equal(argmax, [[[[1, 2]]]])
-
-
-@both
-@both_dtypes
 def test_activations_keep_nan(kernels: types.ModuleType, dtype: type) -> None:
     x = np.ones((3, 20), dtype)
     x[1, 18] = np.nan
-    for name in ("identity", "relu", "leaky_relu", "sigmoid", "tanh"):
+    for name in ACTIVATIONS - {"step", "softmax", "log_softmax"}:
         y = getattr(kernels, name)(x)
         np.testing.assert_array_equal(np.isnan(y), np.isnan(x), err_msg=name)
         dx = getattr(kernels, f"{name}_backward")(x, np.full_like(x, 0.5))
         np.testing.assert_array_equal(np.isnan(dx), np.isnan(x), err_msg=f"{name}_backward")
-    np.testing.assert_array_equal(np.isnan(kernels.softmax(x)).all(axis=1), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(kernels.step(x)), np.isnan(x))
+    for softmax in (kernels.softmax, kernels.log_softmax):
+        np.testing.assert_array_equal(np.isnan(softmax(x)).all(axis=1), [False, True, False])
     np.testing.assert_array_equal(kernels.relu_backward(np.ones_like(x), x), np.ones_like(x))
 
 
@@ -82,10 +75,6 @@ def test_empty_batch(kernels: types.ModuleType, dtype: type) -> None:
     cols = kernels.im2col(x, 3)
     assert cols.shape == (27, 0)
     assert kernels.col2im(cols, x.shape, 3).shape == x.shape
-    y, argmax = kernels.max_pool2d(x, 2)
-    assert y.shape == argmax.shape == (0, 3, 3, 3)
-    assert argmax.dtype == np.int64
-    assert kernels.max_pool2d_backward(y, argmax, x.shape).shape == x.shape
 
 
 @both
@@ -98,7 +87,7 @@ def test_empty_batch_of_features(kernels: types.ModuleType, dtype: type) -> None
     assert dx.shape == x.shape
     np.testing.assert_array_equal(dw, np.zeros_like(w))
     np.testing.assert_array_equal(db, np.zeros_like(b))
-    for name in ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
+    for name in ACTIVATIONS:
         y = getattr(kernels, name)(x)
         assert (y.shape, y.dtype) == (x.shape, dtype)
         assert getattr(kernels, f"{name}_backward")(y, y).shape == x.shape

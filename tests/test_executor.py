@@ -10,6 +10,7 @@ from tapes import (
     MOMENTUM,
     SGD,
     SMALL,
+    UPDATES,
     assert_equal_gradients,
     assert_near,
     assert_same_arrays,
@@ -101,7 +102,7 @@ def train_both(tape, dtype, update, *, batch_size=17, samples=60):
     return [interpreter.memory for interpreter in interpreters]
 
 
-@pytest.mark.parametrize("update", [SGD, MOMENTUM, ADAM], ids=lambda update: update.name)
+@pytest.mark.parametrize("update", UPDATES, ids=lambda update: update.name)
 def test_training_equals_the_reference(update):
     tape = SMALL["same_padded"]()
     memory, expected = train_both(tape, np.float64, update)
@@ -110,7 +111,7 @@ def test_training_equals_the_reference(update):
         assert_same_arrays(tape, memory.slots[k], expected.slots[k])
 
 
-@pytest.mark.parametrize("update", [SGD, MOMENTUM, ADAM], ids=lambda update: update.name)
+@pytest.mark.parametrize("update", UPDATES, ids=lambda update: update.name)
 def test_frozen_parameters_stay_and_the_others_train(update):
     tape = SMALL["frozen"]()
     before = make(Executor, tape, np.float64).memory.params

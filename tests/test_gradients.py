@@ -48,9 +48,23 @@ def test_gradient_equals_central_differences(case: Case, kernels: types.ModuleTy
             np.testing.assert_allclose(gradient[place], expected, rtol=1e-4, atol=1e-6)
 
 
+# Kernels that nothing is differentiated through: they change parameters, or pictures before they are trained on.
+WITHOUT_GRADIENT = {
+    *(name for name in ref.__all__ if name.endswith("_update")),
+    "clip_by_value", "clip_by_global_norm", "max_norm",
+    "flip", "crop", "shift", "rotate", "cutout", "mixup",
+}  # fmt: skip
+
+
+def test_every_other_kernel_has_a_row_with_a_gradient() -> None:
+    forward = {name for name in ref.__all__ if "_backward" not in name}
+    assert forward - WITHOUT_GRADIENT == {case.kernel for case in CASES if case.gradient and case.kernel in forward}
+    assert WITHOUT_GRADIENT <= forward
+
+
 @both
 def test_every_backward_kernel_is_reached(kernels: types.ModuleType) -> None:
-    """The rows with a gradient call every *_backward kernel, so that none goes unchecked."""
+    """The rows with a gradient call every backward kernel, or what it is a part of, so that none goes unchecked."""
     called: set[str] = set()
 
     class Recorder:
@@ -63,17 +77,22 @@ def test_every_backward_kernel_is_reached(kernels: types.ModuleType) -> None:
             args, kwargs = case.call(np.float64)
             dy = np.zeros(np.shape(first_output(kernels, case, args, kwargs)))
             case.gradient(Recorder(), args, kwargs, dy)
-    assert {name for name in kernels.__all__ if name.endswith("_backward")} <= called
+    parts = {name for name in kernels.__all__ if name.endswith(("_backward_input", "_backward_weight"))}
+    assert {name for name in kernels.__all__ if "_backward" in name} - parts <= called
+    assert {name.rpartition("_")[0] for name in parts} <= {case.kernel for case in PARTS}
+
+
+PARTS = [c for c in CASES if c.kernel in ("conv2d_backward", "conv_transpose2d_backward")]
 
 
 @both
-@pytest.mark.parametrize("case", [c for c in CASES if c.kernel == "conv2d_backward"], ids=lambda c: c.name)
-def test_conv2d_backward_is_its_parts(case: Case, kernels: types.ModuleType) -> None:
+@pytest.mark.parametrize("case", PARTS, ids=lambda c: c.name)
+def test_a_backward_kernel_is_its_parts(case: Case, kernels: types.ModuleType) -> None:
     (dy, x, w), kwargs = case.call(np.float64)
-    dx, dw, db = kernels.conv2d_backward(dy, x, w, **kwargs)
+    dx, dw, db = getattr(kernels, case.kernel)(dy, x, w, **kwargs)
     parts = [
-        kernels.conv2d_backward_input(dy, w, x.shape, **kwargs),
-        kernels.conv2d_backward_weight(dy, x, w.shape, **kwargs),
+        getattr(kernels, f"{case.kernel}_input")(dy, w, x.shape, **kwargs),
+        getattr(kernels, f"{case.kernel}_weight")(dy, x, w.shape, **kwargs),
         dy.sum(axis=(0, 2, 3)),
     ]
     assert_close([dx, dw, db], parts, np.float64, case.terms)

@@ -15,11 +15,18 @@ def overlapping():
     return net.done("sum_squared_error")
 
 
+def every_option():
+    """Padding that differs on each side, dilation, windows over the edge."""
+    net = Net(2, 9, 12).conv(3, (2, 2)).layer("relu")
+    net.pool((2, 3), (2, 1), (1, 0, 0, 1), dilation=(2, 1), ceil_mode=True)
+    return net.done("sum_squared_error")
+
+
 def ops(tape):
     return [row.op for row in tape.forward]
 
 
-@pytest.mark.parametrize("net", [lenet, overlapping, residual])
+@pytest.mark.parametrize("net", [lenet, overlapping, every_option, residual])
 @pytest.mark.parametrize("spoilt", [False, True], ids=["numbers", "nan"])
 def test_relu_behind_pool_gives_the_same_bits(net, spoilt):
     tape = net()

@@ -27,7 +27,7 @@ from fastnn_kernels.tape import Row
 
 BLOCK, GROUP, TILE, CHUNK = Axis
 # AVX-512 and AVX2 in float32, AVX-512 and SSE2 in float64.
-MACHINES = [Machine(16, 24), Machine(8, 12), Machine(8, 24), Machine(2, 12)]
+MACHINES = [Machine(16, 24, 16), Machine(8, 12, 8), Machine(8, 24, 8), Machine(2, 12, 2), Machine(1, 24, 16)]
 
 ALL = {**STATELESS, **STATEFUL}
 nets = pytest.mark.parametrize("net", ALL)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, Case
-from geometry import CONVOLUTIONS, POOLS, Geometry
+from geometry import CONVOLUTIONS, Geometry
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
@@ -27,19 +26,15 @@ def tensor(array: np.ndarray) -> Any:
     return torch.tensor(array, requires_grad=array.dtype.kind == "f")
 
 
-def rows(kernel: str) -> list[Case]:
-    return [case for case in CASES if case.kernel == kernel]
-
-
 def assert_equal(actual: Any, expected: Any) -> None:
     if isinstance(expected, torch.Tensor):
         expected = expected.detach().numpy()
     np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-11)
 
 
-def padded(x: Any, g: Geometry, value: float = 0.0) -> Any:
+def padded(x: Any, g: Geometry) -> Any:
     top, bottom, left, right = g.pads
-    return F.pad(x, (left, right, top, bottom), value=value)
+    return F.pad(x, (left, right, top, bottom))
 
 
 @both
@@ -79,60 +74,6 @@ def test_im2col(g: Geometry, kernels: types.ModuleType) -> None:
     assert_equal(kernels.col2im(dcols, x.shape, g.kernel_size, **g.options), tx.grad)
 
 
-@both
-@pytest.mark.parametrize("g", POOLS, ids=lambda g: g.label)
-def test_max_pool2d(g: Geometry, kernels: types.ModuleType) -> None:
-    x = np.round(2 * numbers(*g.x_shape))  # many ties
-    tx = tensor(x)
-    top, bottom, left, right = g.pads
-    symmetric = top == bottom and left == right
-    if symmetric:
-        ty, indices = F.max_pool2d(tx, g.kernel_size, g.stride, padding=(top, left), return_indices=True)
-    else:
-        ty, indices = F.max_pool2d(padded(tx, g, -np.inf), g.kernel_size, g.stride, return_indices=True)
-        rows, columns = indices // (g.w + left + right) - top, indices % (g.w + left + right) - left
-        indices = rows * g.w + columns
-    y, argmax = kernels.max_pool2d(x, g.kernel_size, **g.options)
-    assert_equal(y, ty)
-    np.testing.assert_array_equal(argmax, indices.numpy())
-    dy = numbers(*y.shape, seed=6)
-    ty.backward(torch.tensor(dy))
-    assert_equal(kernels.max_pool2d_backward(dy, argmax, x.shape), tx.grad)
-
-
-@both
-def test_max_pool2d_with_nan(kernels: types.ModuleType) -> None:
-    x = numbers(3, 2, 9, 9)
-    x[np.random.default_rng(1).random(x.shape) < 0.1] = np.nan
-    ty = F.max_pool2d(torch.tensor(x), 3, 2, padding=1)
-    y, argmax = kernels.max_pool2d(x, 3, stride=2, padding=1)
-    np.testing.assert_array_equal(y, ty.numpy())
-    at_argmax = np.take_along_axis(x.reshape(3, 2, 81), argmax.reshape(3, 2, 25), axis=2)
-    np.testing.assert_array_equal(at_argmax.reshape(y.shape), y)
-
-
-ACTIVATIONS = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "leaky_relu": F.leaky_relu,
-    "softmax": lambda x: torch.softmax(x, 1),
-}
-
-
-@both
-@pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.parametrize("shape", [(3, 10), (17, 6, 5, 7)], ids=str)
-def test_activations(name: str, shape: tuple[int, ...], kernels: types.ModuleType) -> None:
-    x = 5 * numbers(*shape)
-    x.flat[0] = 0.0  # the kink
-    tx = tensor(x)
-    ty = ACTIVATIONS[name](tx)
-    y = getattr(kernels, name)(x)
-    assert_equal(y, ty)
-    dy = numbers(*shape, seed=6)
-    ty.backward(torch.tensor(dy))
-    assert_equal(getattr(kernels, f"{name}_backward")(dy, y), tx.grad)
 
 
 @both
@@ -144,64 +85,3 @@ def test_dense(kernels: types.ModuleType) -> None:
     ty.backward(torch.tensor(dy))
     for actual, t in zip(kernels.dense_backward(dy, x, w), (tx, tw, tb), strict=True):
         assert_equal(actual, t.grad)
-
-
-@both
-@pytest.mark.parametrize("case", rows("sum_squared_error"), ids=lambda case: case.name)
-def test_sum_squared_error(case: Case, kernels: types.ModuleType) -> None:
-    (prediction, target), kwargs = case.call(np.float64)
-    tp = tensor(prediction)
-    losses = 0.5 * ((tp - torch.tensor(target)) ** 2).flatten(1).sum(1)
-    tloss = {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses}[kwargs["reduction"]]()
-    compare_loss(kernels.sum_squared_error(prediction, target, **kwargs), tloss, tp)
-
-
-@both
-@pytest.mark.parametrize("case", rows("softmax_cross_entropy"), ids=lambda case: case.name)
-def test_softmax_cross_entropy(case: Case, kernels: types.ModuleType) -> None:
-    (prediction, target), kwargs = case.call(np.float64)
-    tp = tensor(prediction)
-    tloss = F.cross_entropy(tp, torch.tensor(target), **kwargs)
-    compare_loss(kernels.softmax_cross_entropy(prediction, target, **kwargs), tloss, tp)
-
-
-def compare_loss(actual: Any, tloss: Any, tprediction: Any) -> None:
-    loss, d_prediction = actual
-    assert_equal(loss, tloss)
-    tloss.sum().backward()
-    assert_equal(d_prediction, tprediction.grad)
-
-
-OPTIMIZERS: list[tuple[str, int, Any, dict[str, Any]]] = [
-    ("sgd_update", 0, torch.optim.SGD, {"lr": 0.1}),
-    ("sgd_update", 0, torch.optim.SGD, {"lr": 0.1, "weight_decay": 0.01}),
-    ("momentum_update", 1, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
-    ("momentum_update", 1, torch.optim.SGD, {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.01}),
-    ("adam_update", 2, torch.optim.Adam, {"lr": 0.01}),
-    (
-        "adam_update",
-        2,
-        torch.optim.Adam,
-        {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3, "weight_decay": 0.1},
-    ),
-]
-
-
-@both
-@pytest.mark.parametrize("row", OPTIMIZERS, ids=lambda row: f"{row[0]}-{len(row[3])}")
-def test_optimizers(row: Any, kernels: types.ModuleType) -> None:
-    name, states, optimizer, options = row
-    params = numbers(33)
-    tparams = tensor(params.copy())
-    state = [np.zeros(33) for _ in range(states)]
-    toptions = {key: value for key, value in options.items() if not key.startswith("beta")}
-    if "beta1" in options:
-        toptions["betas"] = (options["beta1"], options["beta2"])
-    toptimizer = optimizer([tparams], **toptions)
-    for step in range(1, 6):
-        grads = numbers(33, seed=step)
-        counted = {"step": step} if name == "adam_update" else {}
-        getattr(kernels, name)(params, grads, *state, **counted, **options)
-        tparams.grad = torch.tensor(grads)
-        toptimizer.step()
-        assert_equal(params, tparams)

@@ -5,17 +5,18 @@ Each check names the function, what came and what is needed, and changes nothing
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _options as options
-from ._options import Pads, Pair
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
+# Bytes that a result may have: what 47 bits address.
+_MEMORY_LIMIT = 2**47
 AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
 
 
@@ -72,6 +73,8 @@ def out_array(
 
     With `in_place` an input may be exactly the same memory as `out`, but not a part of it.
     """
+    if prod(shape) * np.dtype(dtype).itemsize > _MEMORY_LIMIT:
+        raise ValueError(f"{function}: the result would have shape {tuple(shape)}, which no memory can hold")
     if out is None:
         return np.empty(shape, dtype)
     _writeable(function, "out", out, shape, np.dtype(dtype))
@@ -98,17 +101,6 @@ def _writeable(function: str, name: str, value: Any, shape: Shape, dtype: np.dty
         raise ValueError(f"{function}: {name} is read-only, a writeable array is needed")
 
 
-def written_arrays(function: str, shape: Shape, dtype: DTypeLike, inputs: Sequence[Array], **arrays: Any) -> None:
-    """Check arrays that are written in place, all of one shape: each with memory of its own, apart from the inputs."""
-    seen = [("an input", array) for array in inputs]
-    for name, value in arrays.items():
-        _writeable(function, name, value, shape, np.dtype(dtype))
-        for other, array in seen:
-            if np.may_share_memory(value, array):
-                raise ValueError(f"{function}: {name} and {other} overlap, memory of their own is needed")
-        seen.append((name, value))
-
-
 def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     """Check an optimizer's flat arrays; return the gradients, C-contiguous.
 
@@ -125,16 +117,21 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     return grads_array
 
 
+def in_place_array(function: str, name: str, value: Any, ndim: int | None = None, **inputs: Array) -> Array:
+    """Check a float array that is written in place: never copied, and sharing no memory with the inputs."""
+    _numpy_array(function, name, value)
+    _floats(function, name, value)
+    if ndim is not None:
+        rank(function, name, value.shape, ndim)
+    _writeable(function, name, value, value.shape, value.dtype)
+    for other, array in inputs.items():
+        if np.may_share_memory(value, array):
+            raise ValueError(f"{function}: {other} and {name} overlap, memory of their own is needed")
+    checked: Array = value
+    return checked
+
+
 # ---- shapes: for kernels and twins alike
-
-
-class Windows(NamedTuple):
-    """How a kernel slides over images: its size, stride, padding, and how many places it takes."""
-
-    kernel: Pair
-    stride: Pair
-    pads: Pads
-    out: Pair
 
 
 def rank(function: str, name: str, shape: Shape, ndim: int) -> None:
@@ -161,65 +158,6 @@ def same_shape(function: str, **shapes: Shape) -> None:
     for name, other in others:
         if other != shape:
             raise ValueError(f"{function}: {name} has shape {other}, the shape of {first} is needed, {shape}")
-
-
-def image_windows(function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any) -> Windows:
-    """Check images and the options of im2col and convolution."""
-    return _windows(function, x_shape, kernel_size, stride, padding, options.conv_output_size)
-
-
-def pool_windows(function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any) -> Windows:
-    """Check images and the options of pooling; a stride of None is the kernel size."""
-    stride = kernel_size if stride is None else stride
-    return _windows(function, x_shape, kernel_size, stride, padding, options.pool_output_size)
-
-
-def _windows(
-    function: str, x_shape: Shape, kernel_size: Any, stride: Any, padding: Any, output_size: Any
-) -> Windows:
-    rank(function, "x", x_shape, 4)
-    kernel = options.pair(f"{function}: kernel_size", kernel_size, 1)
-    steps = options.pair(f"{function}: stride", stride, 1)
-    pads = options.pads(function, padding, kernel, steps)
-    out = output_size(function, x_shape[2:], kernel, steps, pads)
-    batch(function, "x", x_shape, 4)
-    return Windows(kernel, steps, pads, out)
-
-
-def conv2d_windows(
-    function: str,
-    x_shape: Shape,
-    w_shape: Shape,
-    stride: Any,
-    padding: Any,
-    *,
-    b_shape: Shape | None = None,
-    dy_shape: Shape | None = None,
-) -> Windows:
-    """Check the shapes and options of a convolution against each other."""
-    rank(function, "x", x_shape, 4)
-    rank(function, "w", w_shape, 4)
-    if x_shape[1] != w_shape[1]:
-        hint = ""
-        if x_shape[3] == w_shape[1]:
-            hint = "; x looks channels last, (N, C, H, W) is needed: x.transpose(0, 3, 1, 2)"
-        if x_shape[1] == w_shape[2]:
-            hint += "; w looks like (KH, KW, C_in, C_out), (C_out, C_in, KH, KW) is needed: "
-            hint += "w.transpose(3, 2, 0, 1)"
-        raise ValueError(
-            f"{function}: x has {x_shape[1]} channels (x.shape = {x_shape}) but w expects {w_shape[1]} "
-            f"(w.shape = {w_shape}){hint}"
-        )
-    if 0 in w_shape:
-        raise ValueError(f"{function}: w has shape {w_shape}, no size may be 0")
-    windows = image_windows(function, x_shape, w_shape[2:], stride, padding)
-    if b_shape is not None and b_shape != w_shape[:1]:
-        raise ValueError(
-            f"{function}: b has shape {b_shape}, one value for each output channel: {w_shape[:1]}"
-        )
-    if dy_shape is not None:
-        output_gradient(function, dy_shape, (x_shape[0], w_shape[0], *windows.out))
-    return windows
 
 
 def output_gradient(function: str, dy_shape: Shape, y_shape: Shape) -> None:

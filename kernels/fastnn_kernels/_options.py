@@ -15,6 +15,8 @@ Pads = tuple[int, int, int, int]  # top, bottom, left, right
 Size = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
+# Sizes and steps of windows are kept below this, so that no product of two of them overflows in compiled code.
+SIZE_LIMIT = 2**31 - 1
 PADDING_FORMS = 'an int, (h, w), ((top, bottom), (left, right)), "valid" or "same"'
 
 
@@ -25,6 +27,14 @@ def integer(name: str, value: Any, minimum: int) -> int:
     if value < minimum:
         raise ValueError(f"{name} is {value}, at least {minimum} is needed")
     return int(value)
+
+
+def size(name: str, value: Any, minimum: int) -> int:
+    """Check one size or step of a window: a whole number from `minimum` to `SIZE_LIMIT`."""
+    checked = integer(name, value, minimum)
+    if checked > SIZE_LIMIT:
+        raise ValueError(f"{name} is {checked}, at most {SIZE_LIMIT} is needed")
+    return checked
 
 
 def number(name: str, value: Any, minimum: float = 0.0, below: float = math.inf) -> float:
@@ -45,8 +55,8 @@ def fraction(name: str, value: Any) -> float:
     return plain
 
 
-def switch(name: str, value: Any) -> bool:
-    """Check a True or False."""
+def flag(name: str, value: Any) -> bool:
+    """Check True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}), True or False is needed")
     return bool(value)
@@ -93,8 +103,8 @@ def pair(name: str, value: Any, minimum: int) -> Pair:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} is {value!r}, an int or (h, w) is needed")
-        return integer(name, value[0], minimum), integer(name, value[1], minimum)
-    both = integer(name, value, minimum)
+        return size(name, value[0], minimum), size(name, value[1], minimum)
+    both = size(name, value, minimum)
     return both, both
 
 
@@ -104,13 +114,18 @@ def shape(name: str, value: Any, ndim: int) -> tuple[int, ...]:
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}), a tuple of {ndim} ints is needed")
     if len(value) != ndim:
         raise ValueError(f"{name} is {tuple(value)}, {ndim} sizes are needed")
-    return tuple(integer(name, size, 0) for size in value)
+    return tuple(size(name, item, 0) for item in value)
 
 
-def pads(function: str, padding: Any, kernel_size: Pair, stride: Pair) -> Pads:
-    """Make (top, bottom, left, right) of every way to write `padding`.
+def extent(kernel_size: Pair, dilation: Pair) -> Pair:
+    """Return the pixels that a kernel spans in each direction: ``dilation * (kernel_size - 1) + 1``."""
+    return dilation[0] * (kernel_size[0] - 1) + 1, dilation[1] * (kernel_size[1] - 1) + 1
 
-    "same" pads k - 1 in all; where that is odd, the larger part goes to the bottom and right, as in PyTorch.
+
+def pads(function: str, padding: Any, span: Pair, stride: Pair) -> Pads:
+    """Make (top, bottom, left, right) of every way to write `padding`, for kernels that span `span` pixels.
+
+    "same" pads span - 1 in all; where that is odd, the larger part goes to the bottom and right, as in PyTorch.
     """
     name = f"{function}: padding"
     if isinstance(padding, str):
@@ -121,10 +136,10 @@ def pads(function: str, padding: Any, kernel_size: Pair, stride: Pair) -> Pads:
         if stride != (1, 1):
             raise ValueError(
                 f'{name} is "same" with stride {stride}: "same" needs stride 1; '
-                f"write the padding as numbers, for example padding={tuple(k // 2 for k in kernel_size)}"
+                f"write the padding as numbers, for example padding={tuple(k // 2 for k in span)}"
             )
-        top, left = ((k - 1) // 2 for k in kernel_size)
-        return top, kernel_size[0] - 1 - top, left, kernel_size[1] - 1 - left
+        top, left = ((k - 1) // 2 for k in span)
+        return top, span[0] - 1 - top, left, span[1] - 1 - left
     if isinstance(padding, (tuple, list)):
         if len(padding) != 2:
             raise ValueError(f"{name} is {padding!r}, needed is {PADDING_FORMS}")
@@ -139,25 +154,7 @@ def pads(function: str, padding: Any, kernel_size: Pair, stride: Pair) -> Pads:
     return height, height, width, width
 
 
-def conv_output_size(function: str, size: Pair, kernel_size: Pair, stride: Pair, pads: Pads) -> Pair:
-    """Return floor((size + padding - kernel) / stride) + 1 for height and width; below 1 is an error."""
-    top, bottom, left, right = pads
-    padded = size[0] + top + bottom, size[1] + left + right
-    if min(size) < 1:
-        raise ValueError(f"{function}: the images are {size[0]}x{size[1]}, at least 1x1 is needed")
-    if padded[0] < kernel_size[0] or padded[1] < kernel_size[1]:
-        raise ValueError(
-            f"{function}: a {kernel_size[0]}x{kernel_size[1]} kernel does not fit into images of "
-            f"{size[0]}x{size[1]}, {padded[0]}x{padded[1]} with padding"
-        )
-    return (padded[0] - kernel_size[0]) // stride[0] + 1, (padded[1] - kernel_size[1]) // stride[1] + 1
-
-
-def pool_output_size(function: str, size: Pair, kernel_size: Pair, stride: Pair, pads: Pads) -> Pair:
-    """Do as `conv_output_size`; the padding is at most half a kernel, so that no window is all padding."""
-    if max(pads[:2]) > kernel_size[0] // 2 or max(pads[2:]) > kernel_size[1] // 2:
-        raise ValueError(
-            f"{function}: padding (top, bottom, left, right) = {pads} is more than half the kernel size "
-            f"{kernel_size}; at most {kernel_size[0] // 2} high and {kernel_size[1] // 2} wide is needed"
-        )
-    return conv_output_size(function, size, kernel_size, stride, pads)
+def sides(padding: Pads) -> tuple[Pair, Pair]:
+    """Write (top, bottom, left, right) as ((top, bottom), (left, right)), a form of padding that users write."""
+    top, bottom, left, right = padding
+    return (top, bottom), (left, right)

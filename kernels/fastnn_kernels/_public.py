@@ -19,36 +19,59 @@ from ._jit import kernel
 PUBLIC: dict[str, Callable[..., Any]] = {}
 
 
-def inside(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Bind a public kernel to the implementation that compiled callers use."""
+def inside(
+    function: Callable[..., Any], *, literal: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Bind a public kernel to the implementation that compiled callers use.
+
+    With `literal` the implementation is given the values of literal arguments, where the type of a result
+    depends on them: see `literal_value`.
+    """
 
     def bind(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        overload(function, strict=False)(implementation)
+        overload(function, strict=False, prefer_literal=literal)(implementation)
         return implementation
 
     PUBLIC[function.__name__] = function
     return bind
 
 
-def _missing(kind: Any) -> bool:
+def is_missing(kind: Any) -> bool:
+    """Return whether an option is left out or None; for Numba types."""
     return kind is None or isinstance(kind, (types.NoneType, types.Omitted))
 
 
-def check_floats(function, *arrays, in_place=()):
-    """Refuse, while compiling, arrays that are not all float32 or all float64.
-
-    Those written in place must be flat, contiguous and writeable.
+def literal_value(kind):
+    """Return the value of an argument that is known while compiling, else None.
 
     Called in implementations of `inside`, on Numba types.
     """
-    for array in (*arrays, *in_place):
+    if isinstance(kind, types.Omitted):
+        return kind.value
+    if isinstance(kind, types.Literal):
+        return kind.literal_value
+    return kind if isinstance(kind, (str, int, float)) else None
+
+
+def check_floats(function, *arrays, in_place=(), flat=True):
+    """Refuse, while compiling, arrays that are not all float32 or all float64.
+
+    Those written in place must be contiguous and writeable, and flat unless told otherwise.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    every = (*arrays, *in_place)
+    for array in every:
         if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.float64):
             raise TypingError(f"{function}: got {array}, arrays of float32 or float64 are needed")
-        if array.dtype != (*arrays, *in_place)[0].dtype:
-            raise TypingError(f"{function}: arrays of {array.dtype} and {arrays[0].dtype}, one dtype is needed")
+        if array.dtype != every[0].dtype:
+            raise TypingError(f"{function}: arrays of {array.dtype} and {every[0].dtype}, one dtype is needed")
     for array in in_place:
-        if array.ndim != 1 or array.layout != "C" or not array.mutable:
-            raise TypingError(f"{function}: {array} is written in place, a flat, contiguous, writeable array is needed")
+        if (flat and array.ndim != 1) or array.layout != "C" or not array.mutable:
+            kind = "flat, " if flat else ""
+            raise TypingError(
+                f"{function}: {array} is written in place, a {kind}contiguous, writeable array is needed"
+            )
 
 
 def read_pair(value):
@@ -123,7 +146,7 @@ def output(out, shape, like):
 
 @overload(output)
 def _output(out, shape, like):
-    if _missing(out):
+    if is_missing(out):
         return lambda out, shape, like: np.empty(shape, like.dtype)
     if not isinstance(out, types.Array) or out.layout != "C" or not out.mutable or out.dtype != like.dtype:
         return None

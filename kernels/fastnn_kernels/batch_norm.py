@@ -156,13 +156,14 @@ def batch_norm(
     vectors = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
     flats = {key: check.float_array(name, key, value, 1) for key, value in vectors.items()}
     check.same_dtype(name, x=images, **flats)
-    training = options.switch(f"{name}: training", training)
+    training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, images.shape, training, **{k: v.shape for k, v in flats.items()})
     options.fraction(f"{name}: momentum", momentum)
     options.number(f"{name}: eps", eps)
     if training:
-        check.written_arrays(name, flats["gamma"].shape, images.dtype, (x, gamma, beta), running_mean=running_mean,
-                             running_var=running_var)
+        inputs = {"x": x, "gamma": gamma, "beta": beta}
+        check.in_place_array(name, "running_mean", running_mean, 1, **inputs)
+        check.in_place_array(name, "running_var", running_var, 1, **inputs, running_mean=running_mean)
     n, channels = images.shape[:2]
     pixels = prod(images.shape[2:])
     y = np.empty_like(images, subok=False)
@@ -207,7 +208,7 @@ def batch_norm_backward(
     vectors = {"gamma": gamma, "mean": mean, "inv_std": inv_std}
     flats = {key: check.float_array(name, key, value, 1) for key, value in vectors.items()}
     check.same_dtype(name, dy=gradient, x=images, **flats)
-    training = options.switch(f"{name}: training", training)
+    training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, images.shape, False, **{k: v.shape for k, v in flats.items()})
     check.output_gradient(name, gradient.shape, images.shape)
     n, channels = images.shape[:2]

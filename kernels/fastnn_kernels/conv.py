@@ -5,6 +5,7 @@ import numpy as np
 from . import _checks as check
 from . import _options as options
 from . import _threads
+from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import TILE_LIMIT, entries, kernel, lane_count, prange
 from ._options import Padding, Size
@@ -49,7 +50,7 @@ def _pack(w, filters, inner, f_stride, i_stride, taps):
     count = max(filters, _ROWS)
     packed = np.zeros(-(-count // _ROWS) * _ROWS * inner * taps, w.dtype)
     if filters >= _ROWS:
-        pack_weights(w, 0, filters, inner, f_stride, i_stride, taps, _ROWS, packed, 0)
+        pack_weights(w, 0, 1, filters, inner, f_stride, i_stride, taps, _ROWS, packed, 0)
     else:
         for f in range(filters):
             for c in range(inner):
@@ -72,7 +73,7 @@ def _conv2d_worker(worker, workers, x, packed, bias, y, n, c, height, width, k, 
         valid = lane_samples(samples, block * L, n)
         _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
         conv2d_block(tile(x, _ROWS, _COLS), m, po, rows * cols * L, cols * L, packed, 0, bias, 0,
-                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, True)
+                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, 1, 1, 1, True)
         copy_block(m, ro, oh * columns * L, columns * L, m, 0, oh * ow * L, ow * L, k, oh, ow)
         scatter_block(m, 0, k * oh * ow, valid, y, block * L * k * oh * ow)
 
@@ -101,8 +102,9 @@ def _input_worker(worker, workers, dy, packed, dx, n, c, height, width, k, kh, k
         valid = lane_samples(samples, block * L, n)
         _load_padded(dy, k, oh, ow, samples, m, 0, m, po, oh, cols, 0, halo)
         conv2d_backward_input_block(
-            tile(dy, _ROWS, _COLS), m, po + halo * L, oh * cols * L, cols * L, packed, 0,
-            m, ro, height * columns * L, columns * L, channels, height, columns, kh, kw, k, oh, ow, sh, sw, top, left)
+            tile(dy, _ROWS, _COLS), m, po + halo * L, oh * cols * L, cols * L, packed, 0, packed, 0,
+            m, ro, height * columns * L, columns * L, channels, height, columns, kh, kw, k, oh, ow, sh, sw, top, left,
+            1, 1, 1, False)
         copy_block(m, ro, height * columns * L, columns * L, m, 0, height * width * L, width * L, c, height, width)
         scatter_block(m, 0, c * height * width, valid, dx, block * L * c * height * width)
 
@@ -142,10 +144,10 @@ def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw,
         at = block * (size + filters)
         if kw >= 3 or c >= 3:
             conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, kw < 3)
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, kw < 3)
         else:
             conv2d_backward_weight_block(tile(x, _ROWS, 1), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, False)
+                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, False)
         channel_sums_block(m, do, oh * ow * L, ow * L, k, oh, ow, sums, at + size)
 
 
@@ -201,7 +203,7 @@ def conv2d(
     images, weights = check.float_array("conv2d", "x", x), check.float_array("conv2d", "w", w)
     bias = None if b is None else check.float_array("conv2d", "b", b)
     check.same_dtype("conv2d", x=images, w=weights, b=bias)
-    windows = check.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding,
+    windows = geometry.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding,
                                    b_shape=None if bias is None else bias.shape)
     n, c, height, width = images.shape
     k = len(weights)
@@ -239,8 +241,9 @@ def conv2d_backward_input(
     gradient, weights = check.float_array(name, "dy", dy), check.float_array(name, "w", w)
     check.same_dtype(name, dy=gradient, w=weights)
     n, c, height, width = options.shape(f"{name}: x_shape", x_shape, 4)
-    windows = check.conv2d_windows(name, (n, c, height, width), weights.shape, stride, padding, dy_shape=gradient.shape)
-    dx = np.empty((n, c, height, width), gradient.dtype)
+    shape = (n, c, height, width)
+    windows = geometry.conv2d_windows(name, shape, weights.shape, stride, padding, dy_shape=gradient.shape)
+    dx = np.empty(shape, gradient.dtype)
     arrays = (flat_alias(gradient), flat_alias(weights), dx.reshape(-1))
     _launch(INPUT, windows, n, c, height, width, len(weights), *arrays)
     return dx
@@ -250,7 +253,7 @@ def _weight_and_bias(name, dy, x, w_shape, stride, padding):
     gradient, images = check.float_array(name, "dy", dy), check.float_array(name, "x", x)
     check.same_dtype(name, dy=gradient, x=images)
     shape = options.shape(f"{name}: w_shape", w_shape, 4)
-    windows = check.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
+    windows = geometry.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
     dw, db = np.empty(shape, images.dtype), np.empty(shape[0], images.dtype)
     _launch(WEIGHT, windows, *images.shape, shape[0], flat_alias(gradient), flat_alias(images), dw.reshape(-1), db)
     return dw, db

@@ -41,30 +41,39 @@ def product(t, x, xo, x_col, x_channel, x_row, x_step, w, wo, w_tile, w_channel,
 
 
 @kernel
-def pack_weights(w, wo, first, inner, f_stride, i_stride, taps, width, packed, po):
-    """Pack (first, inner, taps) weights as [tile of `width` firsts][inner][tap][width].
+def pack_weights(w, wo, groups, first, inner, f_stride, i_stride, taps, width, packed, po):
+    """Pack each group's (first, inner, taps) weights as [tile of `width` firsts][inner][tap][width].
 
     A tile's scalars are then next to each other; the last tile overlaps where `width` does not divide.
     """
-    for f in range(-(-first // width)):
-        f0 = min(f * width, first - width)
+    tiles = -(-first // width)
+    for f in range(groups * tiles):
+        group = f // tiles
+        f0 = min((f - group * tiles) * width, first - width)
+        start = wo + group * first * inner * taps + f0 * f_stride
         for c in range(inner):
             for p in range(taps):
                 to = po + ((f * inner + c) * taps + p) * width
                 for k in range(width):
-                    packed[to + k] = w[wo + (f0 + k) * f_stride + c * i_stride + p]
+                    packed[to + k] = w[start + k * f_stride + c * i_stride + p]
 
 
 @kernel
 def conv2d_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_channel, y_row,
-                 channels, kh, kw, filters, oh, ow, sh, sw, has_bias):
-    """Convolve one lane block; `form` has the sizes of a tile of (filters, output columns)."""
+                 channels, kh, kw, filters, oh, ow, sh, sw, gap_h, gap_w, groups, has_bias):
+    """Convolve one lane block; `form` has the sizes of a tile of (filters, output columns).
+
+    `channels` and `filters` are those of one group; `gap_h` and `gap_w` are the dilation.
+    """
     L = lanes(x)
     t = tile_like(form)
     kb = tile_rows(t)
     xb = tile_cols(t)
-    for f in range(-(-filters // kb)):
-        k = min(f * kb, filters - kb)
+    tiles = -(-filters // kb)
+    for f in range(groups * tiles):
+        group = f // tiles
+        k = group * filters + min((f - group * tiles) * kb, filters - kb)
+        xg = xo + group * channels * x_channel
         wo = po + f * channels * kh * kw * kb
         for h in range(oh):
             for q in range(-(-ow // xb)):
@@ -73,54 +82,95 @@ def conv2d_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_c
                     tile_splat(t, bias, bo + k, 1)
                 else:
                     tile_zero(t)
-                product(t, x, xo + h * sh * x_row + col * sw * L, sw * L, x_channel, x_row, L,
+                product(t, x, xg + h * sh * x_row + col * sw * L, sw * L, x_channel, gap_h * x_row, gap_w * L,
                         packed, wo, 1, kh * kw * kb, kw * kb, kb, channels, kh, kw)
                 tile_store(t, y, yo + k * y_channel + h * y_row + col * L, y_channel, L)
 
 
+@inline
+def common_divisor(a, b):
+    """Return the greatest common divisor of two positive numbers."""
+    while b:
+        a, b = b, a % b
+    return a
+
+
+@inline
+def first_tap(place, gap, stride, taps):
+    """Return the first tap i for which `stride` divides ``place - i * gap``; `taps` where there is none."""
+    for i in range(taps):
+        if (place - i * gap) % stride == 0:
+            return i
+    return taps
+
+
+@inline
+def tap_range(q, width, tap, taps, period, reach, size):
+    """Return (first, count) of the taps ``tap + m * period`` that bring a tile of `width` outputs from q on inside.
+
+    With m they take from output ``q - m * reach`` on, of `size` in all; a count below 1 means none.
+    """
+    first = max(0, -((size - 1 - q) // reach))
+    return first, min((taps - 1 - tap) // period, (q + width - 1) // reach) - first + 1
+
+
 @kernel
-def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, dx, dxo, dx_channel, dx_row,
-                                channels, height, width, kh, kw, filters, oh, ow, sh, sw, top, left):
+def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, bias, bo, dx, dxo, dx_channel, dx_row,
+                                channels, height, width, kh, kw, filters, oh, ow, sh, sw, top, left,
+                                gap_h, gap_w, groups, has_bias):
     """Gradient of the input of one lane block; `form` has the sizes of a tile of (input channels, input columns).
 
-    Input row h takes from output row (h + top - i) / stride, for the kernel rows i where that divides and exists:
-    the range of i is clipped here, outside the hot loop, and so is that of the kernel columns, for a tile as a
-    whole; `dy` has a halo of zero columns for the rest. A halo of kernel size - 1 all around would cost a third.
-    With a stride, each of its phases is a convolution of its own with every stride-th tap.
+    Input row h takes from output row (h + top - i * gap_h) / sh, for the kernel rows i where sh divides that and the
+    row exists. With g the common divisor of sh and gap_h, every (sh / g)-th kernel row from the first such one on
+    does (none, where g does not divide h + top), and the output row goes back by gap_h / g. The range of i is
+    clipped here, outside the hot loop, and so is that of the kernel columns, for a tile as a whole; `dy` has a halo
+    of zero columns for the rest. A halo of kernel size - 1 all around would cost a third. With a stride, each phase
+    of the columns is a convolution of its own.
+
+    A transposed convolution runs this forward, with a bias.
     """
     L = lanes(dy)
     t = tile_like(form)
     cb = tile_rows(t)
     xb = tile_cols(t)
-    for f in range(-(-channels // cb)):
-        c = min(f * cb, channels - cb)
+    common_h, common_w = common_divisor(sh, gap_h), common_divisor(sw, gap_w)
+    period_h, period_w = sh // common_h, sw // common_w
+    reach_h, reach_w = gap_h // common_h, gap_w // common_w
+    tiles = -(-channels // cb)
+    for f in range(groups * tiles):
+        group = f // tiles
+        c = group * channels + min((f - group * tiles) * cb, channels - cb)
+        dyg = dyo + group * filters * dy_channel
         wo = po + f * filters * kh * kw * cb
         for h in range(height):
-            ri = (h + top) % sh
-            qi = (h + top) // sh
-            i_first = max(0, qi - (oh - 1))
-            i_count = min((kh - 1 - ri + sh) // sh - 1, qi) - i_first + 1
-            for s in range(sw):
-                # Columns whose phase is s: w0, w0 + sw, ...
-                w0 = (s - left) % sw
-                count = -(-(width - w0) // sw)
+            i = first_tap(h + top, gap_h, sh, kh)
+            p = (h + top - i * gap_h) // sh
+            i_first, i_count = tap_range(p, 1, i, kh, period_h, reach_h, oh)
+            for phase in range(min(sw, width)):
+                # Columns phase, phase + sw, ...
+                j = first_tap(phase + left, gap_w, sw, kw)
+                start = (phase + left - j * gap_w) // sw
+                count = -(-(width - phase) // sw)
                 for u in range(-(-count // xb)):
-                    start = min(u * xb, count - xb)
-                    q = (w0 + start * sw + left) // sw
-                    j_first = max(0, q - (ow - 1))
-                    j_count = min((kw - 1 - s + sw) // sw - 1, q + xb - 1) - j_first + 1
-                    tile_zero(t)
+                    col = min(u * xb, count - xb)
+                    q = start + col
+                    j_first, j_count = tap_range(q, xb, j, kw, period_w, reach_w, ow)
+                    if has_bias:
+                        tile_splat(t, bias, bo + c, 1)
+                    else:
+                        tile_zero(t)
                     if i_count > 0 and j_count > 0:
-                        product(t, dy, dyo + (qi - i_first) * dy_row + (q - j_first) * L, L, dy_channel, -dy_row, -L,
-                                packed, wo + ((ri + i_first * sh) * kw + s + j_first * sw) * cb, 1,
-                                kh * kw * cb, sh * kw * cb, sw * cb, filters, i_count, j_count)
-                    tile_store(t, dx, dxo + c * dx_channel + h * dx_row + (w0 + start * sw) * L, dx_channel, sw * L)
+                        product(t, dy, dyg + (p - i_first * reach_h) * dy_row + (q - j_first * reach_w) * L, L,
+                                dy_channel, -reach_h * dy_row, -reach_w * L,
+                                packed, wo + ((i + i_first * period_h) * kw + j + j_first * period_w) * cb, 1,
+                                kh * kw * cb, period_h * kw * cb, period_w * cb, filters, i_count, j_count)
+                    tile_store(t, dx, dxo + c * dx_channel + h * dx_row + (phase + col * sw) * L, dx_channel, sw * L)
 
 
 @kernel
 def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_channel, x_row, dw, dwo,
-                                 channels, kh, kw, filters, oh, ow, sh, sw, across_channels):
-    """Gradient of the weights of one lane block, (filters, channels, kh, kw), summed over pixels and lanes.
+                                 channels, kh, kw, filters, oh, ow, sh, sw, gap_h, gap_w, groups, across_channels):
+    """Gradient of the weights of one lane block, (groups * filters, channels, kh, kw), summed over pixels and lanes.
 
     `form` has the sizes of a tile of (filters, kernel columns), or of (filters, input channels) for a narrow
     kernel.
@@ -129,11 +179,14 @@ def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_cha
     t = tile_like(form)
     kb = tile_rows(t)
     xb = tile_cols(t)
-    tiled, tiled_x, tiled_w, single, single_x, single_w = kw, L, 1, channels, x_channel, kh * kw
+    tiled, tiled_x, tiled_w, single, single_x, single_w = kw, gap_w * L, 1, channels, x_channel, kh * kw
     if across_channels:
         tiled, tiled_x, tiled_w, single, single_x, single_w = single, single_x, single_w, tiled, tiled_x, tiled_w
-    for f in range(-(-filters // kb)):
-        k = min(f * kb, filters - kb)
+    tiles = -(-filters // kb)
+    for f in range(groups * tiles):
+        group = f // tiles
+        k = group * filters + min((f - group * tiles) * kb, filters - kb)
+        xg = xo + group * channels * x_channel
         for a in range(single):
             for i in range(kh):
                 for b in range(-(-tiled // xb)):
@@ -141,7 +194,7 @@ def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_cha
                     tile_zero(t)
                     for h in range(oh):
                         dp = dyo + k * dy_channel + h * dy_row
-                        xp = xo + a * single_x + j * tiled_x + (h * sh + i) * x_row
+                        xp = xg + a * single_x + j * tiled_x + (h * sh + i * gap_h) * x_row
                         for _ in range(ow):
                             tile_dot(t, dy, dp, dy_channel, x, xp, tiled_x)
                             dp += L

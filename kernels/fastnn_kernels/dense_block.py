@@ -73,11 +73,11 @@ def transpose_block(x, xo, features, y, yo, stride):
 
 
 @kernel
-def dense_backward_weight_tile(form, a, ao, a_block, a_tile, first, last, dyt, do, dyt_block, dyt_row, n_out,
+def dense_backward_weight_tile(form, a, ao, a_block, a_tile, samples, first, last, dyt, do, dyt_block, dyt_row, n_out,
                                m, top, stack, out, oo, blocks):
     """Rows `first` to `last` of ``out[i, o] = sum over samples of a[i] * dy[o]``, by the tree over the blocks.
 
-    `a` is (features, lanes) by block, `dyt` the transposed output gradient (lanes, dyt_row) by block; `form` has
+    `a` is (features, samples) by block, `dyt` the transposed output gradient (samples, dyt_row) by block; `form` has
     the sizes of a tile of (rows, vectors of outputs). `top` and `stack` are scratch in `m`.
     """
     L = lanes(a)
@@ -93,7 +93,7 @@ def dense_backward_weight_tile(form, a, ao, a_block, a_tile, first, last, dyt, d
             for b in range(blocks):
                 tile_zero(t)
                 product(t, dyt, do + b * dyt_block + v, L, 0, 0, dyt_row,
-                        a, ao + b * a_block + i * a_tile, a_tile, 0, 0, 1, 1, 1, L)
+                        a, ao + b * a_block + i * a_tile, a_tile, 0, 0, 1, 1, 1, samples)
                 # The first level of the tree in registers: through memory it cost a tenth of this kernel.
                 if b & 1 == 0:
                     tile_store(t, m, stack, width, L)

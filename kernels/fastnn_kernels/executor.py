@@ -35,6 +35,9 @@ from .tape import Tape
 from .task import TaskType
 from .update import Update
 
+# Activations and their gradients of one lane block, in bytes: above, a block is a single sample.
+_BLOCK_BYTES = 64 * 2**20
+
 
 class StepError(RuntimeError):
     """An op refused after `steps` whole steps of the call.
@@ -94,7 +97,11 @@ class Executor:
         return float(result[0, 0]), int(result[0, 1])
 
     def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
-        """Return the loss summed over the samples and the number of correct predictions."""
+        """Return the loss summed over the samples and the number of correct predictions.
+
+        The sum is that of the batches' means times their samples. Where samples have weights or are left out, that
+        is the average that `train` gives, times the samples, and depends on the batches.
+        """
         steps = -(-len(x) // batch_size)
         result = self._run("evaluate", x, y, np.arange(len(x)), batch_size, np.zeros((steps, 2)))
         counts = np.minimum(batch_size, len(x) - batch_size * np.arange(steps))
@@ -107,16 +114,27 @@ class Executor:
         self._run("forward", x, result, np.arange(len(x)), batch_size, np.zeros((steps, 2)))
         return result
 
-    def _compile(self, kind: str) -> tuple[Program, Array, list[object]]:
+    def _lanes_for(self, batch: int) -> int:
+        """Choose the samples of a lane block: as many as a vector has lanes, or one (see `Machine`).
+
+        One where most lanes would be spare, or where a block of such images would be out of all proportion to the
+        caches. It may depend on shapes and batch, never on threads.
+        """
+        elements = sum(prod(value.shape) for value in self.tape.values)
+        if 2 * batch < self.lanes or elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
+            return 1
+        return self.lanes
+
+    def _compile(self, kind: str, lanes: int) -> tuple[Program, Array, list[object]]:
         """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
         program = make_program(
             self.tape,
-            Machine(self.lanes, TILE_LIMIT),
+            Machine(lanes, TILE_LIMIT, self.lanes),
             backward=kind in ("train", "gradients"),
             loss=kind != "forward",
             update=self.update if kind == "train" else None,
         )
-        task = TaskType(types.float32 if self.dtype == np.float32 else types.float64)
+        task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
         compiled = [op_address(call.function, task) for call in program.calls]
         return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
 
@@ -125,11 +143,12 @@ class Executor:
             return self._run_alone(kind, x, y, order, batch_size, hyper)
 
     def _run_alone(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
-        program, addresses, _ = self._compiled(kind)
         batch = min(batch_size, len(order))
-        blocks = -(-batch // self.lanes)
+        lanes = self._lanes_for(batch)
+        program, addresses, _ = self._compiled(kind, lanes)
+        blocks = -(-batch // lanes)
         workers = _threads.workers_for(blocks, self._work * batch)
-        sizes = self._sizes(program, blocks, workers)
+        sizes = self._sizes(program, lanes, blocks, workers)
         sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
         sizes[IS_SOFT] = y.dtype == self.dtype
         steps = len(hyper)
@@ -147,10 +166,10 @@ class Executor:
             raise StepError(int(done), int(status[status.nonzero()][0]))
         return out.reshape(steps, 2)
 
-    def _sizes(self, program: Program, blocks: int, workers: int) -> Array:
+    def _sizes(self, program: Program, lanes: int, blocks: int, workers: int) -> Array:
         """Lay the spaces out in the arena, growing it where it is too small."""
         sizes = np.zeros(SIZES, np.int64)
-        sizes[LANES], sizes[CHUNKS] = self.lanes, len(program.chunks)
+        sizes[LANES], sizes[CHUNKS] = lanes, len(program.chunks)
         end = program.sizes[Space.FIXED]
         for base, stride, space, count in (
             (WORK, WORK_STRIDE, Space.WORK, workers),

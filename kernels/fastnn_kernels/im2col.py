@@ -3,6 +3,7 @@
 from . import _checks as check
 from . import _options as options
 from . import _threads
+from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import entries, inline, prange
 from ._options import Padding, Size
@@ -86,7 +87,7 @@ def im2col(
         If an argument does not fit, or the kernel is larger than the padded image.
     """
     images = check.float_array("im2col", "x", x, 4)
-    windows = check.image_windows("im2col", images.shape, kernel_size, stride, padding)
+    windows = geometry.image_windows("im2col", images.shape, kernel_size, stride, padding)
     n, c, height, width = images.shape
     (kh, kw), (oh, ow) = windows.kernel, windows.out
     cols = check.out_array("im2col", out, (c * kh * kw, n * oh * ow), images.dtype, inputs=(x,))
@@ -122,7 +123,7 @@ def col2im(
     """
     columns = check.float_array("col2im", "cols", cols, 2)
     n, c, height, width = options.shape("col2im: x_shape", x_shape, 4)
-    windows = check.image_windows("col2im", (n, c, height, width), kernel_size, stride, padding)
+    windows = geometry.image_windows("col2im", (n, c, height, width), kernel_size, stride, padding)
     (kh, kw), (oh, ow) = windows.kernel, windows.out
     check.same_shape("col2im", windows=(c * kh * kw, n * oh * ow), cols=columns.shape)
     x = check.out_array("col2im", out, (n, c, height, width), columns.dtype, inputs=(cols,))

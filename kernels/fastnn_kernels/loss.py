@@ -1,106 +1,65 @@
-"""Losses, with the gradient of the prediction."""
+"""Losses of numbers, element by element, with the gradient of the prediction."""
 
+import functools
 from math import prod
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 
-from . import _checks as check
-from . import _options as options
+from . import _loss_checks as checks
 from . import _threads
-from ._arrays import Array, flat_alias, writeable_alias
-from ._jit import entries, prange
-from ._public import check_floats, flat, inside
-from .layout import gather_block, lane_samples, scatter_block
-from .loss_block import softmax_cross_entropy_block, sum_squared_error_block
-from .simd import lanes
+from ._arrays import Array, flat_alias
+from ._jit import entries, kernel, prange
+from ._public import check_floats, flat, inside, literal_value
+from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, SQUARE, loss_flat
+from .reduction import tree_sum
 
-REDUCTIONS = ("mean", "sum", "none")
-
-
-def _softmax_cross_entropy_entry(workers, x, labels, soft, use_soft, losses, d, n, classes, scale):
-    L = lanes(x)
-    for b in prange(-(-n // L)):
-        m = np.empty((2 * classes + 5) * L, x.dtype)
-        samples = np.empty(L, np.int64)
-        valid = lane_samples(samples, b * L, n)
-        work = 2 * classes * L
-        gather_block(x, classes, samples, 0, m, 0)
-        softmax_cross_entropy_block(m, 0, classes, labels, soft, use_soft, samples, 0, valid, scale, m, classes * L,
-                                    m, work)
-        scatter_block(m, classes * L, classes, valid, d, b * L * classes)
-        for lane in range(valid):
-            losses[b * L + lane] = m[work + lane]
+# Elements of one parallel task, a multiple of every lane count.
+_CHUNK = 16_384
 
 
-def _sum_squared_error_entry(workers, x, target, losses, d, n, size, scale):
-    L = lanes(x)
-    for b in prange(-(-n // L)):
-        m = np.empty((2 * size + 2) * L, x.dtype)
-        samples = np.empty(L, np.int64)
-        valid = lane_samples(samples, b * L, n)
-        work = 2 * size * L
-        gather_block(x, size, samples, 0, m, 0)
-        sum_squared_error_block(m, 0, size, target, samples, 0, valid, scale, m, size * L, m, work)
-        scatter_block(m, size * L, size, valid, d, b * L * size)
-        for lane in range(valid):
-            losses[b * L + lane] = m[work + lane]
+@kernel
+def reduce_losses(sums, n, scale):
+    """Sum the first `n` of `sums` by the tree into the first, and multiply it by `scale`."""
+    if n > 0:
+        tree_sum(sums, 0, 1, n, 1)
+        sums[0] *= scale
 
 
-_cross_entropy, _squared = entries(_softmax_cross_entropy_entry), entries(_sum_squared_error_entry)
+@functools.cache
+def _entries(kind):
+    def loss_entry(workers, x, t, d, losses, sums, row, keep, reduce, scale, delta):
+        rows = -(-x.size // row)
+        for r in prange(rows):
+            sums[r] = loss_flat(kind, x, t, d, losses, keep, r * row, min(x.size, (r + 1) * row), scale, delta)
+        if reduce:
+            reduce_losses(sums, rows, scale)
+
+    return entries(loss_entry)
 
 
-def _scale(reduction: str, n: int) -> float:
-    return 1.0 / max(1, n) if reduction == "mean" else 1.0
-
-
-def _reduce(losses: Array, reduction: str) -> Any:
-    if reduction == "none":
-        return losses
-    total = losses.sum(dtype=np.float64)
-    return losses.dtype.type(total / max(1, losses.size) if reduction == "mean" else total)
-
-
-def softmax_cross_entropy(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
-    """Cross-entropy of softmax(prediction) against class labels or a distribution.
-
-    Parameters
-    ----------
-    prediction : (N, C) float32 or float64
-        Logits.
-    target : (N,) of an integer dtype, or (N, C) of the prediction's dtype
-        Labels from 0 to C - 1, or a share for each class.
-    reduction : "mean", "sum" or "none"
-
-    Returns
-    -------
-    loss : scalar of the prediction's dtype, or (N,) for "none"
-    d_prediction : (N, C)
-        Gradient of ``loss.sum()``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If dtypes or shapes do not fit, or a label is out of range (the message has its index).
-    """
-    name = "softmax_cross_entropy"
-    x = check.float_array(name, "prediction", prediction, 2)
-    check.batch(name, "prediction", x.shape, 2)
-    options.choice(f"{name}: reduction", reduction, REDUCTIONS)
-    n, classes = x.shape
-    soft = isinstance(target, np.ndarray) and target.ndim != 1
-    if soft:
-        shares = check.float_array(name, "target", target)
-        check.same_dtype(name, prediction=x, target=shares)
-        check.same_shape(name, prediction=x.shape, target=shares.shape)
-        labels = np.zeros(0, np.int64)
-    else:
-        labels, shares = check.labels(name, target, n, classes), np.zeros(0, x.dtype)
-    losses, d = np.empty(n, x.dtype), np.empty_like(x, order="C")
-    workers = _threads.workers_for(n, 40 * x.size)
-    _threads.launch(_cross_entropy, workers, flat_alias(x), writeable_alias(labels),
-                    flat_alias(shares), soft, losses, d.reshape(-1), n, classes, _scale(reduction, n))
-    return _reduce(losses, reduction), d
+def _loss(
+    name: str, kind: int, prediction: Array, target: Array, reduction: str, delta: float = 0.0
+) -> tuple[Any, Array]:
+    x, t = checks.prediction_and_target(name, prediction, target)
+    checks.reduction(name, reduction)
+    if kind == LOGISTIC:
+        checks.shares(name, "target", t)
+    each_sample = kind == HALF_SQUARE  # the others have a loss for each element
+    row = prod(x.shape[1:]) if each_sample else _CHUNK
+    rows = -(-x.size // row)
+    keep = reduction == "none" and not each_sample
+    # Sums are kept in float64: those of a float32 loss over many samples would lose digits.
+    sums, losses = np.zeros(max(1, rows)), np.empty(x.size if keep else 0, x.dtype)
+    d = np.empty_like(x, order="C")
+    scale = 1.0 / max(1, len(x) if each_sample else x.size) if reduction == "mean" else 1.0
+    workers = _threads.workers_for(rows, (60 if kind == LOGISTIC else 5) * x.size)
+    _threads.launch(_entries(kind), workers, flat_alias(x), flat_alias(t), d.reshape(-1), losses, sums, row, keep,
+                    reduction != "none", scale, delta)
+    if reduction != "none":
+        return x.dtype.type(sums[0]), d
+    return (sums[:rows].astype(x.dtype) if each_sample else losses.reshape(x.shape)), d
 
 
 def sum_squared_error(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
@@ -117,85 +76,205 @@ def sum_squared_error(prediction: Array, target: Array, *, reduction: str = "mea
     -------
     loss : scalar of the prediction's dtype, or (N,) for "none"
     d_prediction : shape of prediction
-        Gradient of ``loss.sum()``.
+        Gradient of ``loss.sum()``: ``prediction - target``, divided by N for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes do not fit.
+
+    Notes
+    -----
+    K. Saitoh, "Deep Learning from Scratch" (O'Reilly Japan, 2016), section 4.2.1.
+    """
+    return _loss("sum_squared_error", HALF_SQUARE, prediction, target, reduction)
+
+
+def mean_squared_error(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+    """``(prediction - target)**2`` of each element, as ``torch.nn.functional.mse_loss``.
+
+    Parameters
+    ----------
+    prediction : (N, ...) float32 or float64
+    target : shape and dtype of prediction
+    reduction : "mean", "sum" or "none"
+        "mean" divides by the number of elements.
+
+    Returns
+    -------
+    loss : scalar of the prediction's dtype, or shape of prediction for "none"
+    d_prediction : shape of prediction
+        Gradient of ``loss.sum()``: ``2 * (prediction - target)``, divided by the number of elements for "mean".
 
     Raises
     ------
     TypeError, ValueError
         If dtypes or shapes do not fit.
     """
-    name = "sum_squared_error"
-    x, t = check.float_array(name, "prediction", prediction), check.float_array(name, "target", target)
-    check.batch(name, "prediction", x.shape, 1)
-    check.same_dtype(name, prediction=x, target=t)
-    check.same_shape(name, prediction=x.shape, target=t.shape)
-    options.choice(f"{name}: reduction", reduction, REDUCTIONS)
-    n, size = len(x), prod(x.shape[1:])
-    losses, d = np.empty(n, x.dtype), np.empty_like(x, order="C")
-    workers = _threads.workers_for(n, 5 * x.size)
-    _threads.launch(_squared, workers, flat_alias(x), flat_alias(t), losses,
-                    d.reshape(-1), n, size, _scale(reduction, n))
-    return _reduce(losses, reduction), d
+    return _loss("mean_squared_error", SQUARE, prediction, target, reduction)
 
 
-_cross_entropy_serial, _squared_serial = _cross_entropy[0], _squared[0]
+def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
+    """Half the squared error up to `delta`, a straight line beyond, as ``torch.nn.functional.huber_loss``.
+
+    With ``e = prediction - target``: ``0.5 * e**2`` where ``abs(e) <= delta``, else
+    ``delta * (abs(e) - 0.5 * delta)``.
+
+    Parameters
+    ----------
+    prediction : (N, ...) float32 or float64
+    target : shape and dtype of prediction
+    delta : float
+        Above 0.
+    reduction : "mean", "sum" or "none"
+        "mean" divides by the number of elements.
+
+    Returns
+    -------
+    loss : scalar of the prediction's dtype, or shape of prediction for "none"
+    d_prediction : shape of prediction
+        Gradient of ``loss.sum()``: e between -delta and delta, divided by the number of elements for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes do not fit, or `delta` is not above 0.
+
+    Notes
+    -----
+    P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964).
+    """
+    bound = checks.delta("huber", delta)
+    return _loss("huber", HUBER, prediction, target, reduction, bound)
 
 
-@inside(softmax_cross_entropy)
-def _softmax_cross_entropy_inside(prediction, target, reduction="mean"):
-    check_floats("softmax_cross_entropy", prediction)
+def binary_cross_entropy_with_logits(
+    prediction: Array, target: Array, *, reduction: str = "mean"
+) -> tuple[Any, Array]:
+    """Cross-entropy of sigmoid(prediction) for each element, as PyTorch's function of that name.
 
-    # One return type a signature: in compiled code the loss is reduced, "none" is for Python callers.
-    soft = isinstance(target.dtype, type(prediction.dtype))
+    ``-t * log(sigmoid(x)) - (1 - t) * log(1 - sigmoid(x))``, computed as ``max(x, 0) - x * t + log(1 + exp(-|x|))``,
+    in which nothing overflows.
 
-    def call(prediction, target, reduction="mean"):
+    Parameters
+    ----------
+    prediction : (N, ...) float32 or float64
+        Logits.
+    target : shape and dtype of prediction
+        From 0 to 1.
+    reduction : "mean", "sum" or "none"
+        "mean" divides by the number of elements.
+
+    Returns
+    -------
+    loss : scalar of the prediction's dtype, or shape of prediction for "none"
+    d_prediction : shape of prediction
+        Gradient of ``loss.sum()``: ``sigmoid(prediction) - target``, divided by the number of elements for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes do not fit, or a target is not from 0 to 1 (the message has its index).
+    """
+    return _loss("binary_cross_entropy_with_logits", LOGISTIC, prediction, target, reduction)
+
+
+# ---- in compiled code
+
+
+def read_reduction(reduction):
+    """Return whether to divide, and whether to sum at all, in compiled code; "none" is known while compiling."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(read_reduction, prefer_literal=True)
+def _read_reduction(reduction):
+    known = literal_value(reduction)
+    if known in checks.REDUCTIONS:
+        mean, reduce = known == "mean", known != "none"
+        return lambda reduction: (mean, reduce)
+
+    def read(reduction):
         if reduction != "mean" and reduction != "sum":
-            raise ValueError("softmax_cross_entropy: in compiled code reduction must be 'mean' or 'sum'")
-        n, classes = prediction.shape
-        losses = np.empty(n, prediction.dtype)
-        d = np.empty((n, classes), prediction.dtype)
-        if soft:
-            if target.shape != prediction.shape:
-                raise ValueError("softmax_cross_entropy: target does not have the shape of prediction")
-            labels = np.zeros(0, np.int64)
-            shares = flat(target).astype(prediction.dtype)
-        else:
-            labels = flat(target).astype(np.int64)
-            shares = np.zeros(0, prediction.dtype)
-            if labels.size != n:
-                raise ValueError("softmax_cross_entropy: one label for each sample is needed")
-            for label in labels:
-                if label < 0 or label >= classes:
-                    raise ValueError("softmax_cross_entropy: a label is out of range")
-        mean = reduction == "mean"
-        scale = 1.0 / max(1, n) if mean else 1.0
-        _cross_entropy_serial(1, flat(prediction), labels, shares, soft, losses, d.reshape(-1), n, classes, scale)
-        total = 0.0
-        for loss in losses:
-            total += loss
-        return total * scale, d
+            raise ValueError("reduction must be 'mean' or 'sum', or 'none' written out in the call")
+        return reduction == "mean", True
 
-    return call
+    return read
 
 
-@inside(sum_squared_error)
-def _sum_squared_error_inside(prediction, target, reduction="mean"):
-    check_floats("sum_squared_error", prediction, target)
+@kernel
+def _check_targets(kind, prediction, target):
+    if target.shape != prediction.shape:
+        raise ValueError("target does not have the shape of prediction")
+    if kind == LOGISTIC:
+        for share in target.flat:
+            if share < 0.0 or share > 1.0:
+                raise ValueError("target: values from 0 to 1 are needed")
 
-    def call(prediction, target, reduction="mean"):
-        if reduction != "mean" and reduction != "sum":
-            raise ValueError("sum_squared_error: in compiled code reduction must be 'mean' or 'sum'")
-        if target.shape != prediction.shape:
-            raise ValueError("sum_squared_error: target does not have the shape of prediction")
+
+def _inside(kind, prediction, target, reduction, delta):
+    """Run the loss numbered `kind` on one thread, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_inside, prefer_literal=True)
+def _choose_inside(kind, prediction, target, reduction, delta):
+    serial, _ = _entries(literal_value(kind))
+    each_sample = literal_value(kind) == HALF_SQUARE
+    dtype = prediction.dtype
+
+    def reduced(kind, prediction, target, reduction, delta):
+        mean, _ = read_reduction(reduction)
+        _check_targets(kind, prediction, target)
         n = prediction.shape[0]
-        losses = np.empty(n, prediction.dtype)
-        d = np.empty(prediction.shape, prediction.dtype)
-        scale = 1.0 / max(1, n) if reduction == "mean" else 1.0
-        size = prediction.size // max(1, n)
-        _squared_serial(1, flat(prediction), flat(target), losses, d.reshape(-1), n, size, scale)
-        total = 0.0
-        for loss in losses:
-            total += loss
-        return total * scale, d
+        row = max(1, prediction.size // max(1, n)) if each_sample else _CHUNK
+        sums, d = np.zeros(max(1, -(-prediction.size // row))), np.empty(prediction.shape, dtype)
+        scale = 1.0 / max(1, n if each_sample else prediction.size) if mean else 1.0
+        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
+               float(delta))
+        return prediction.dtype.type(sums[0]), d
+
+    def of_samples(kind, prediction, target, reduction, delta):
+        _check_targets(kind, prediction, target)
+        n = prediction.shape[0]
+        sums, d = np.zeros(n), np.empty(prediction.shape, dtype)
+        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
+               max(1, prediction.size // max(1, n)), False, False, 1.0, float(delta))
+        return sums.astype(dtype), d
+
+    def of_elements(kind, prediction, target, reduction, delta):
+        _check_targets(kind, prediction, target)
+        losses, d = np.empty(prediction.shape, dtype), np.empty(prediction.shape, dtype)
+        sums = np.zeros(-(-prediction.size // _CHUNK))
+        serial(1, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
+               float(delta))
+        return losses, d
+
+    if literal_value(reduction) != "none":
+        return reduced
+    return of_samples if each_sample else of_elements
+
+
+def _bind(function, kind):
+    @inside(function, literal=True)
+    def _(prediction, target, reduction="mean"):
+        check_floats(function.__name__, prediction, target)
+        return lambda prediction, target, reduction="mean": _inside(kind, prediction, target, reduction, 0.0)
+
+
+for _function, _kind in (
+    (sum_squared_error, HALF_SQUARE), (mean_squared_error, SQUARE), (binary_cross_entropy_with_logits, LOGISTIC),
+):
+    _bind(_function, _kind)
+
+
+@inside(huber, literal=True)
+def _huber_inside(prediction, target, delta=1.0, reduction="mean"):
+    check_floats("huber", prediction, target)
+
+    def call(prediction, target, delta=1.0, reduction="mean"):
+        if not 0.0 < delta < np.inf:
+            raise ValueError("huber: delta must be above 0")
+        return _inside(HUBER, prediction, target, reduction, delta)
 
     return call

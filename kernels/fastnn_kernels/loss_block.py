@@ -1,85 +1,116 @@
-"""Losses on lane blocks: loss of each lane, and the gradient of the batch's mean."""
+"""Losses of single elements, on lane blocks and on flat arrays: the value and its derivative."""
 
-import numpy as np
+from ._jit import inline, kernel
+from .simd import lanes, vabs, vcopysign, vfma, vgreater, vload, vload_first, vstore, vstore_first, vsum, vwhere
+from .vmath import is_single, vexp, vset
 
-from ._jit import kernel
-from .simd import lanes, vbeats, vload, vstore, vwhere
-from .vmath import vexp, vset
+# Numbers of the losses: constants of the compiled functions, so that each holds one branch.
+HALF_SQUARE, SQUARE, HUBER, LOGISTIC = range(4)
+# Vectors summed before their sum joins the total, so that no sum in float32 has many terms.
+_RUN = 32
+
+
+@inline
+def _log1p(e):
+    """``log(1 + e)`` for 0 <= e <= 1: ``2 * atanh(s)`` with ``s = e / (2 + e) <= 1/3``, by its series."""
+    s = e / (vset(e, 2.0) + e)
+    z = s * s
+    total = vset(e, 0.0)
+    for k in range(8 if is_single(e) else 17, 0, -1):
+        total = vfma(total, z, vset(e, 1.0 / (2 * k + 1)))
+    return vfma(total * z, s + s, s + s)
+
+
+@inline
+def loss_of(kind, x, t, delta):
+    """Loss of each element; NaN where x or t is NaN."""
+    if kind == LOGISTIC:
+        # max(x, 0) - x * t + log(1 + exp(-|x|)), without a difference of large terms.
+        a = vabs(x)
+        other = vwhere(vgreater(x, vset(x, 0.0)), vset(x, 1.0) - t, t)
+        return vfma(a, other, _log1p(vexp(vset(x, 0.0) - a)))
+    e = x - t
+    if kind == HALF_SQUARE:
+        return vset(x, 0.5) * e * e
+    if kind == SQUARE:
+        return e * e
+    a = vabs(e)
+    bounded = vwhere(vgreater(a, vset(x, delta)), vset(x, delta), a)
+    return bounded * (a - vset(x, 0.5) * bounded)
+
+
+@inline
+def slope_of(kind, x, t, delta):
+    """Return the derivative of the loss with respect to x."""
+    if kind == LOGISTIC:
+        # sigmoid(x) - t, from the smaller of the two shares.
+        e = vexp(vset(x, 0.0) - vabs(x))
+        share = e / (vset(x, 1.0) + e)
+        return vwhere(vgreater(x, vset(x, 0.0)), (vset(x, 1.0) - t) - share, share - t)
+    e = x - t
+    if kind == HALF_SQUARE:
+        return e
+    if kind == SQUARE:
+        return e + e
+    a = vabs(e)
+    return vcopysign(vwhere(vgreater(a, vset(x, delta)), vset(x, delta), a), e)
 
 
 @kernel
-def softmax_cross_entropy_block(x, xo, classes, labels, soft, use_soft, samples, first, valid, scale, d, do, work, wo):
-    """Loss and gradient of one block of logits (classes, lanes).
+def loss_flat(kind, x, t, d, losses, keep, first, last, scale, delta):
+    """Sum the losses of elements `first` to `last` of flat arrays; `d` gets their derivatives times `scale`.
 
-    Targets are `labels` (one integer a sample) or `soft` (a row of `classes` numbers a sample); the gradient is
-    multiplied by `scale`, and is zero in spare lanes. `work` has room for 5 vectors; the first two then hold the
-    loss of each lane, and 1 where the largest logit is that of the target, else 0.
+    With `keep` each loss is written to `losses` as well.
     """
     L = lanes(x)
-    losses, hits, top, total_at, factors = wo, wo + L, wo + 2 * L, wo + 3 * L, wo + 4 * L
-    largest = vload(x, xo)
-    winner = vset(x, 0.0)
-    for c in range(1, classes):
-        new = vload(x, xo + c * L)
-        beats = vbeats(new, largest)
-        largest = vwhere(beats, new, largest)
-        winner = vwhere(beats, vset(x, float(c)), winner)
-    total = vset(x, 0.0)
-    for c in range(classes):
-        e = vexp(vload(x, xo + c * L) - largest)
-        total = total + e
-        vstore(d, do + c * L, e)
-    vstore(work, total_at, total)
-    vstore(work, hits, winner)
-    vstore(work, top, largest)
-    for lane in range(L):
-        factor = scale
-        if use_soft and lane < valid:
-            # The gradient is softmax * sum of the targets - target: rows need not sum to one.
-            mass = 0.0
-            for c in range(classes):
-                mass += soft[samples[first + lane] * classes + c]
-            factor = scale * mass
-        work[factors + lane] = factor if lane < valid else 0.0
-    factor = vload(work, factors) / total
-    for c in range(classes):
-        vstore(d, do + c * L, vload(d, do + c * L) * factor)
-    for lane in range(valid):
-        sample = samples[first + lane]
-        log_total = np.log(work[total_at + lane])
-        if use_soft:
-            loss = 0.0
-            best = 0
-            for c in range(classes):
-                share = soft[sample * classes + c]
-                loss += share * (log_total - (x[xo + c * L + lane] - work[top + lane]))
-                d[do + c * L + lane] -= scale * share
-                if share > soft[sample * classes + best]:
-                    best = c
-            work[losses + lane] = loss
-            work[hits + lane] = 1.0 if work[hits + lane] == best else 0.0
-        else:
-            label = labels[sample]
-            work[losses + lane] = log_total - (x[xo + label * L + lane] - work[top + lane])
-            d[do + label * L + lane] -= scale
-            work[hits + lane] = 1.0 if work[hits + lane] == label else 0.0
+    total = 0.0
+    i = first
+    while i + L <= last:
+        part = vset(x, 0.0)
+        stop = min(last, i + _RUN * L)
+        while i + L <= stop:
+            a, b = vload(x, i), vload(t, i)
+            loss = loss_of(kind, a, b, delta)
+            part = part + loss
+            vstore(d, i, slope_of(kind, a, b, delta) * vset(x, scale))
+            if keep:
+                vstore(losses, i, loss)
+            i += L
+        total += vsum(part)
+    if i < last:
+        n = last - i
+        a, b = vload_first(x, i, n), vload_first(t, i, n)
+        loss = loss_of(kind, a, b, delta)
+        # By way of memory, so that the sum has zeros behind the end, where the loss of 0 need not be 0.
+        vstore_first(d, i, loss, n)
+        total += vsum(vload_first(d, i, n))
+        vstore_first(d, i, slope_of(kind, a, b, delta) * vset(x, scale), n)
+        if keep:
+            vstore_first(losses, i, loss, n)
+    return total
 
 
 @kernel
-def sum_squared_error_block(x, xo, size, target, samples, first, valid, scale, d, do, work, wo):
-    """``0.5 * sum((x - t)**2)`` of each valid lane, and its gradient times `scale`; `work` as for cross-entropy."""
+def loss_block(kind, x, xo, t, to, d, do, size, valid, scale, delta, work, wo):
+    """Losses of a block of (size, lanes), and their derivatives times `scale`, zero in spare lanes.
+
+    `work` has room for 2 vectors, which then hold the summed loss of each lane and zeros: no predictions of classes.
+    """
     L = lanes(x)
-    for f in range(size):
-        vstore(d, do + f * L, vset(x, 0.0))
-    for lane in range(valid):
-        sample = samples[first + lane]
-        loss = 0.0
-        for f in range(size):
-            e = x[xo + f * L + lane] - target[sample * size + f]
-            loss += 0.5 * e * e
-            d[do + f * L + lane] = e * scale
-        work[wo + lane] = loss
-        work[wo + L + lane] = 0.0
+    for lane in range(L):
+        work[wo + lane] = 1.0 if lane < valid else 0.0
+    zero = vset(x, 0.0)
+    live = vgreater(vload(work, wo), zero)
+    total = zero
+    for start in range(0, size, _RUN):
+        part = zero
+        for f in range(start, min(size, start + _RUN)):
+            a, b = vload(x, xo + f * L), vload(t, to + f * L)
+            part = part + loss_of(kind, a, b, delta)
+            vstore(d, do + f * L, vwhere(live, slope_of(kind, a, b, delta) * vset(x, scale), zero))
+        total = total + part
+    vstore(work, wo, total)
+    vstore(work, wo + L, zero)
 
 
 @kernel

@@ -24,7 +24,8 @@ class Memory:
     params : (tape.size,) float32 or float64
         All parameters, one behind the other.
     grads : (tape.size,) same dtype
-        Gradient of the last batch's mean loss, without weight decay; 0 for frozen parameters.
+        Gradient of the last batch's mean loss, without weight decay, after a training step as clipped there; 0 for
+        frozen parameters.
     slots : (k, tape.size) same dtype
         The optimizer's state: k values for each parameter.
     state : (tape.state_size,) same dtype

@@ -1,12 +1,22 @@
-"""Optimizer updates of flat arrays, in place."""
+"""Optimizer updates of flat arrays, in place; `optimizer_inside.py` binds them for compiled callers."""
+
+from typing import Any
 
 from . import _checks as check
-from . import _options as options
 from . import _threads
 from ._arrays import Array, writeable_alias
-from ._jit import entries, kernel, prange
-from ._public import check_floats, flat, inside
-from .optimizer_block import adam_block, momentum_block, sgd_block
+from ._jit import entries, prange
+from ._update_checks import numbers
+from .optimizer_block import (
+    ADAM,
+    ADAMW,
+    NADAM,
+    adam_block,
+    adam_rates,
+    momentum_block,
+    sgd_block,
+    square_block,
+)
 
 # Elements of one parallel task.
 _CHUNK = 8192
@@ -18,27 +28,46 @@ def _sgd_entry(workers, p, g, lr, decay):
         sgd_block(p, i, g, i, min(_CHUNK, p.size - i), lr, decay)
 
 
-def _momentum_entry(workers, p, g, v, lr, momentum, decay):
+def _momentum_entry(workers, p, g, v, nesterov, lr, momentum, decay):
     for c in prange(-(-p.size // _CHUNK)):
         i = c * _CHUNK
-        momentum_block(p, i, g, i, v, i, min(_CHUNK, p.size - i), lr, momentum, decay)
+        momentum_block(p, i, g, i, v, i, min(_CHUNK, p.size - i), nesterov, lr, momentum, decay)
 
 
-def _adam_entry(workers, p, g, m, v, step, lr, beta1, beta2, eps, decay):
+def _square_entry(workers, p, g, h, lr, kept, added, eps, decay):
     for c in prange(-(-p.size // _CHUNK)):
         i = c * _CHUNK
-        adam_block(p, i, g, i, m, i, v, i, min(_CHUNK, p.size - i), step, lr, beta1, beta2, eps, decay)
+        square_block(p, i, g, i, h, i, min(_CHUNK, p.size - i), lr, kept, added, eps, decay)
 
 
-_sgd, _momentum, _adam = entries(_sgd_entry), entries(_momentum_entry), entries(_adam_entry)
+def _adam_entry(workers, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
+    rates = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay)
+    for c in prange(-(-p.size // _CHUNK)):
+        i = c * _CHUNK
+        adam_block(p, i, g, i, m, i, v, i, min(_CHUNK, p.size - i), rates, beta1, beta2, eps)
 
 
-def _workers(size: int) -> int:
-    return _threads.workers_for(-(-size // _CHUNK), 10 * size)
+# One pair serves all rules that differ in numbers alone.
+SGD, MOMENTUM = entries(_sgd_entry), entries(_momentum_entry)
+SQUARE, ADAMS = entries(_square_entry), entries(_adam_entry)
+
+
+def launch_update(pair: Any, params: Array, *rest: Any) -> None:
+    """Run a pair of entries on flat arrays and numbers, on as many threads as that is worth."""
+    workers = _threads.workers_for(-(-params.size // _CHUNK), 10 * params.size)
+    _threads.launch(pair, workers, params, *rest)
+
+
+def _update(function: str, pair: Any, grads: Array, state: dict[str, Array], values: list[Any], *variant: int) -> None:
+    """Check the arrays, `params` first in `state`, and run a pair of entries on them; `values` are checked."""
+    gradient = check.update_arrays(function, grads, **state)
+    params, *averages = state.values()
+    # Floats always: an int would be another type to Numba, and compile everything once more.
+    launch_update(pair, params, writeable_alias(gradient), *averages, *variant, *map(float, values))
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
-    """``params -= lr * (grads + weight_decay * params)``, in place.
+    """Gradient descent: ``params -= lr * (grads + weight_decay * params)``, in place.
 
     Parameters
     ----------
@@ -53,15 +82,16 @@ def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 
     TypeError, ValueError
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
-    gradient = check.update_arrays("sgd_update", grads, params=params)
-    lr, decay = options.number("sgd_update: lr", lr), options.number("sgd_update: weight_decay", weight_decay)
-    _threads.launch(_sgd, _workers(params.size), params, writeable_alias(gradient), lr, decay)
+    name = "sgd_update"
+    _update(name, SGD, grads, {"params": params}, numbers(name, lr=lr, weight_decay=weight_decay))
 
 
 def momentum_update(
     params: Array, grads: Array, velocity: Array, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
 ) -> None:
-    """``velocity = momentum * velocity + grads``, then ``params -= lr * velocity``, in place.
+    """Momentum: ``velocity = momentum * velocity + grads``, then ``params -= lr * velocity``, in place.
+
+    Source: Polyak (1964), in the form of PyTorch: the first step is that of `sgd_update`.
 
     Parameters
     ----------
@@ -79,10 +109,94 @@ def momentum_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "momentum_update"
-    gradient = check.update_arrays(name, grads, params=params, velocity=velocity)
-    lr, decay = options.number(f"{name}: lr", lr), options.number(f"{name}: weight_decay", weight_decay)
-    momentum = options.number(f"{name}: momentum", momentum, 0.0, 1.0)
-    _threads.launch(_momentum, _workers(params.size), params, writeable_alias(gradient), velocity, lr, momentum, decay)
+    values = numbers(name, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    _update(name, MOMENTUM, grads, {"params": params, "velocity": velocity}, values, 0)
+
+
+def nesterov_update(
+    params: Array, grads: Array, velocity: Array, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
+) -> None:
+    """Nesterov's momentum: the step goes ahead along the new velocity, in place.
+
+    ``velocity = momentum * velocity + grads``, then ``params -= lr * (grads + momentum * velocity)``, as in
+    PyTorch's SGD. Source: Nesterov (1983), rewritten for the gradient at params by Sutskever et al. (2013).
+
+    Parameters
+    ----------
+    params, velocity : (size,) float32 or float64
+        Changed in place; velocity starts with zeros.
+    grads : (size,), dtype of params
+    lr, weight_decay : float
+        At least 0; weight decay is L2 in the gradient.
+    momentum : float
+        From 0 to below 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
+    name = "nesterov_update"
+    values = numbers(name, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    _update(name, MOMENTUM, grads, {"params": params, "velocity": velocity}, values, 1)
+
+
+def adagrad_update(
+    params: Array, grads: Array, h: Array, *, lr: float, eps: float = 1e-10, weight_decay: float = 0.0
+) -> None:
+    """Adagrad (Duchi et al., 2011): ``h += grads**2``, then ``params -= lr * grads / (sqrt(h) + eps)``, in place.
+
+    Parameters
+    ----------
+    params, h : (size,) float32 or float64
+        Changed in place; h, the sum of squares so far, starts with zeros.
+    grads : (size,), dtype of params
+    lr, eps, weight_decay : float
+        At least 0; weight decay is L2 in the gradient. With eps 0 a gradient that was always 0 gives NaN.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
+    name = "adagrad_update"
+    lr, eps, decay = numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
+    _update(name, SQUARE, grads, {"params": params, "h": h}, [lr, 1, 1, eps, decay])
+
+
+def rmsprop_update(
+    params: Array,
+    grads: Array,
+    h: Array,
+    *,
+    lr: float,
+    alpha: float = 0.9,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """RMSprop (Hinton, 2012, lecture 6e): Adagrad with an average that forgets, in place.
+
+    ``h = alpha * h + (1 - alpha) * grads**2``, then ``params -= lr * grads / (sqrt(h) + eps)``. alpha is 0.9, as in
+    the lecture and the textbook; PyTorch's default is 0.99. eps is outside the root, as in PyTorch.
+
+    Parameters
+    ----------
+    params, h : (size,) float32 or float64
+        Changed in place; h starts with zeros.
+    grads : (size,), dtype of params
+    lr, eps, weight_decay : float
+        At least 0; weight decay is L2 in the gradient.
+    alpha : float
+        From 0 to below 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
+    name = "rmsprop_update"
+    lr, alpha, eps, decay = numbers(name, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
+    _update(name, SQUARE, grads, {"params": params, "h": h}, [lr, alpha, 1 - alpha, eps, decay])
 
 
 def adam_update(
@@ -98,7 +212,10 @@ def adam_update(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> None:
-    """Adam (Kingma and Ba, 2015, algorithm 1), in place; eps is added after the bias correction.
+    """Adam (Kingma and Ba, 2015, algorithm 1), in place.
+
+    ``m = beta1 * m + (1 - beta1) * grads``, ``v = beta2 * v + (1 - beta2) * grads**2``, then
+    ``params -= lr / (1 - beta1**step) * m / (sqrt(v) / sqrt(1 - beta2**step) + eps)``, as in PyTorch.
 
     Parameters
     ----------
@@ -118,63 +235,87 @@ def adam_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "adam_update"
-    gradient = check.update_arrays(name, grads, params=params, m=m, v=v)
-    step = options.integer(f"{name}: step", step, 1)
-    lr, decay = options.number(f"{name}: lr", lr), options.number(f"{name}: weight_decay", weight_decay)
-    beta1, beta2 = (options.number(f"{name}: {k}", b, 0.0, 1.0) for k, b in (("beta1", beta1), ("beta2", beta2)))
-    eps = options.number(f"{name}: eps", eps)
-    _threads.launch(_adam, _workers(params.size), params, writeable_alias(gradient), m, v, float(step), lr, beta1,
-                    beta2, eps, decay)
+    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, [*values, 0], ADAM)
 
 
-_sgd_serial, _momentum_serial, _adam_serial = _sgd[0], _momentum[0], _adam[0]
+def adamw_update(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> None:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), in place.
+
+    ``params *= 1 - lr * weight_decay``, then the step of `adam_update` without decay, as in PyTorch's AdamW.
+
+    Parameters
+    ----------
+    params, m, v : (size,) float32 or float64
+        Changed in place; m and v start with zeros.
+    grads : (size,), dtype of params
+    step : int
+        Number of this step, counted from 1.
+    lr, eps, weight_decay : float
+        At least 0; weight_decay is 0.01 unless given, as in PyTorch.
+    beta1, beta2 : float
+        From 0 to below 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
+    name = "adamw_update"
+    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
+    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, [*values, 0], ADAMW)
 
 
-@kernel
-def _check_rates(lr, small, average):
-    """Check in compiled code what `options.number` checks in Python; NaN fails every comparison."""
-    if not (lr >= 0.0 and small >= 0.0 and 0.0 <= average < 1.0):
-        raise ValueError("lr, weight_decay and eps must be at least 0, averages from 0 to below 1")
+def nadam_update(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+) -> None:
+    """Adam with Nesterov's momentum (Dozat, 2016, algorithm 2), in place, as in PyTorch's NAdam.
 
+    With ``mu(t) = beta1 * (1 - 0.5 * 0.96**(t * momentum_decay))``, ``P(t) = mu(1) * ... * mu(t)``, t = step, and m
+    and v as in `adam_update`: ``params -= lr / (sqrt(v) / sqrt(1 - beta2**t) + eps) *
+    ((1 - mu(t)) / (1 - P(t)) * grads + mu(t + 1) / (1 - P(t + 1)) * m)``. P follows from t: it is no state.
 
-@inside(sgd_update)
-def _sgd_inside(params, grads, lr, weight_decay=0.0):
-    check_floats("sgd_update", grads, in_place=(params,))
+    Parameters
+    ----------
+    params, m, v : (size,) float32 or float64
+        Changed in place; m and v start with zeros.
+    grads : (size,), dtype of params
+    step : int
+        Number of this step, counted from 1.
+    lr, eps, weight_decay, momentum_decay : float
+        At least 0; weight decay is L2 in the gradient.
+    beta1, beta2 : float
+        From 0 to below 1.
 
-    def call(params, grads, lr, weight_decay=0.0):
-        if grads.size != params.size:
-            raise ValueError("sgd_update: params and grads have different sizes")
-        _check_rates(lr, weight_decay, 0.0)
-        _sgd_serial(1, params, flat(grads), float(lr), float(weight_decay))
-
-    return call
-
-
-@inside(momentum_update)
-def _momentum_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
-    check_floats("momentum_update", grads, in_place=(params, velocity))
-
-    def call(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0):
-        if grads.size != params.size or velocity.size != params.size:
-            raise ValueError("momentum_update: params, grads and velocity have different sizes")
-        _check_rates(lr, weight_decay, momentum)
-        _momentum_serial(1, params, flat(grads), velocity, float(lr), float(momentum), float(weight_decay))
-
-    return call
-
-
-@inside(adam_update)
-def _adam_inside(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-    check_floats("adam_update", grads, in_place=(params, m, v))
-
-    def call(params, grads, m, v, step, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0):
-        if grads.size != params.size or m.size != params.size or v.size != params.size:
-            raise ValueError("adam_update: params, grads, m and v have different sizes")
-        if step < 1:
-            raise ValueError("adam_update: step is counted from 1")
-        _check_rates(lr, weight_decay, beta1)
-        _check_rates(lr, eps, beta2)
-        _adam_serial(1, params, flat(grads), m, v, float(step), float(lr), float(beta1), float(beta2), float(eps),
-                     float(weight_decay))
-
-    return call
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
+    name = "nadam_update"
+    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+                     momentum_decay=momentum_decay)  # fmt: skip
+    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, values, NADAM)

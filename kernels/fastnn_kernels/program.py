@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ops.shape import zero_halo_call
-from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, reduce_call, update_call
+from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
 from .placement import Placement, place, volume
 from .rewrite import relu_behind_pool
 from .schedule import Item, Schedule, make_schedule
@@ -17,8 +17,7 @@ from .tape import Row, Tape
 from .update import Update
 
 OPERANDS = 8
-OPTIONS = 20
-SCALARS = 6
+OPTIONS = 24
 
 _Ints = NDArray[np.int64]
 
@@ -33,7 +32,7 @@ class Program:
         The op of each row, to be compiled.
     spaces, offsets : (rows, OPERANDS) int64
         Where each operand lies.
-    options : (rows, OPTIONS) int64, scalars : (rows, SCALARS) float64
+    options : (rows, OPTIONS) int64, scalars : (rows, longest row) float64
         The op's numbers.
     tasks : (rows,) int64
         Tasks of the row on the tile axis.
@@ -91,19 +90,24 @@ class _Tables:
             for item in phase.items:
                 self._add_item(item)
             self.phases.append((first, len(self.calls), phase.axis))
+        chunks = self._chunks()
         if backward:
-            first = len(self.calls)
-            self._add(reduce_call, [(Space.SLOT, 0)])
-            if update is not None:
-                self._add(update_call(update, self.tape.size), [])
-            self.phases.append((first, len(self.calls), Axis.CHUNK))
+            # Whole vectors, so that the float64 sums have an offset of their own in a float32 arena.
+            vector = self.machine.vector
+            sums = -(-self.placement.sizes[Space.FIXED] // vector) * vector
+            self.placement.sizes[Space.FIXED] = sums + -(-norm_elements(update, len(chunks)) // vector) * vector
+            for axis, calls in update_phases(update, self.tape.params, self.tape.size, len(chunks), sums):
+                first = len(self.calls)
+                for call, operands in calls:
+                    self._add(call, operands)
+                self.phases.append((first, len(self.calls), axis))
         if update is not None and (rows := self.tape.commits()):
             first = len(self.calls)
             for row in rows:
                 for stage in row.definition.stages:
                     self._add_item(Item(row, stage, Axis.TILE, -1))
             self.phases.append((first, len(self.calls), Axis.TILE))
-        return self._pack()
+        return self._pack(chunks)
 
     def _add(self, call: Call, operands: list[tuple[Space, int]]) -> None:
         self.calls.append(call)
@@ -154,10 +158,10 @@ class _Tables:
                 rows.append((param.offset + start, size, where, int(param.decay), int(param.trainable)))
         return np.array(rows, np.int64).reshape(-1, CHUNK_COLUMNS)
 
-    def _pack(self) -> Program:
-        n = len(self.calls)
+    def _pack(self, chunks: _Ints) -> Program:
+        n, longest = len(self.calls), max(1, *(len(call.scalars) for call in self.calls))
         spaces, offsets = np.zeros((n, OPERANDS), np.int64), np.zeros((n, OPERANDS), np.int64)
-        options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, SCALARS))
+        options, scalars = np.zeros((n, OPTIONS), np.int64), np.zeros((n, longest))
         for i, (call, operands) in enumerate(zip(self.calls, self.operands, strict=True)):
             for k, (space, offset) in enumerate(operands):
                 spaces[i, k], offsets[i, k] = space, offset
@@ -165,6 +169,6 @@ class _Tables:
             scalars[i, : len(call.scalars)] = call.scalars
         tasks = np.array([call.tasks for call in self.calls], np.int64)
         phases = np.array(self.phases, np.int64)
-        return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, self._chunks(),
+        return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, chunks,
                        self.placement.sizes)
 

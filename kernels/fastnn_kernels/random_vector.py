@@ -11,7 +11,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import simd
-from ._jit import lane_count
 from .random import ROUNDS
 from .simd import Mask
 
@@ -54,10 +53,9 @@ def _emit_in_order(builder: Any, count: int, words: Any) -> Any:
 
 
 def _keep(memory: types.Type, in_order: bool) -> Any:
-    dtype = simd.dtype_of(memory)
-    if not isinstance(dtype, types.Float):
+    if not isinstance(simd.dtype_of(memory), types.Float):
         return None
-    count = lane_count(dtype.bitwidth)
+    count = simd.lanes_of(memory)
     wide = ir.VectorType(_I64, count)
     iota = ir.Constant(wide, list(range(count)))
 
@@ -73,7 +71,7 @@ def _keep(memory: types.Type, in_order: bool) -> Any:
         masks = [builder.icmp_unsigned(">=", word, threshold) for word in words]
         return context.make_tuple(builder, sig.return_type, masks)
 
-    return types.UniTuple(Mask(dtype), 4)(memory, *(types.int64,) * 7), codegen
+    return types.UniTuple(Mask(memory.dtype, count), 4)(memory, *(types.int64,) * 7), codegen
 
 
 @intrinsic

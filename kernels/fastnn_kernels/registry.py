@@ -27,10 +27,10 @@ class Kernel:
         Operand names. The gradient of operand `v` is called `dv`; that is how the tape wires backward rows.
     twin : callable
         ``twin(**reads, shapes=..., step=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on
-        plain (N, ...) arrays; operands that are absent (a layer without bias) are passed as None.
+        plain (N, ...) arrays; operands that are absent (a layer without bias) are passed as None. That of a loss is
+        given the `target` as well, and returns the batch's mean loss first.
     stages : tuple of Stage
-        The compiled kernel: one stage, or several where the batch as a whole is needed in between. A stage runs
-        where any of what it writes is wanted.
+        The compiled kernel: one stage, or several where the batch as a whole is needed in between.
     alias : bool
         Whether what it writes is what it reads, under another shape or name: no stage runs.
     """

@@ -6,7 +6,7 @@ task alone, so the results do not depend on who ran it.
 """
 
 from ._jit import entries, kernel, prange
-from .program import OPERANDS, OPTIONS, SCALARS
+from .program import OPERANDS, OPTIONS
 from .stage import GROUP_SIZE, Axis
 from .task import (
     BATCH,
@@ -59,6 +59,7 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
     work = sizes[WORK] + worker * sizes[WORK_STRIDE]
     store = sizes[STORE] + block * sizes[STORE_SIZE]
     slot = sizes[SLOT] + block * sizes[SLOT_SIZE]
+    numbers = scalars.size // addresses.size
     for r in range(first, last):
         for k in range(OPERANDS):
             space = spaces[r * OPERANDS + k]
@@ -72,7 +73,7 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
             ints[base + k] = start + offsets[r * OPERANDS + k]
         task = make_task(
             (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state),
-            (base, r * OPTIONS, base + OPERANDS, r * SCALARS, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+            (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         )
         status = call_op(addresses[r], task)
         if status != 0:

@@ -74,16 +74,10 @@ def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule
         Item(row, stage, stage.axis_of(row, machine), number)
         for number, row in enumerate(rows)
         for stage in row.definition.stages
-        if _wanted(row, stage)
+        if stage.wanted(row)
     ]
     values = {v.index: v for row in rows for v in row.values.values()}
     return Schedule(_phases(items, alias), _halos(items, machine), alias, values)
-
-
-def _wanted(row: Row, stage: Stage) -> bool:
-    """Whether the row has any of what the stage writes; a stage that writes no operand runs for what else it does."""
-    operands = {*row.values, *row.grads, *row.states}
-    return not stage.writes or any(name in operands or name not in row.definition.writes for name in stage.writes)
 
 
 def _aliases(rows: Sequence[Row]) -> tuple[dict[int, int], list[Row]]:

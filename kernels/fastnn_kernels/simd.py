@@ -24,18 +24,16 @@ _I32 = ir.IntType(32)
 class Vec(types.Type):
     """The Numba type of a vector."""
 
-    def __init__(self, dtype: types.Type) -> None:
-        self.dtype = dtype
-        self.lanes = lane_count(dtype.bitwidth)
+    def __init__(self, dtype: types.Type, lanes: int) -> None:
+        self.dtype, self.lanes = dtype, lanes
         super().__init__(name=f"vec({dtype}x{self.lanes})")
 
 
 class Mask(types.Type):
     """The Numba type of the result of comparing two vectors."""
 
-    def __init__(self, dtype: types.Type) -> None:
-        self.dtype = dtype
-        self.lanes = lane_count(dtype.bitwidth)
+    def __init__(self, dtype: types.Type, lanes: int) -> None:
+        self.dtype, self.lanes = dtype, lanes
         super().__init__(name=f"mask({dtype}x{self.lanes})")
 
 
@@ -44,20 +42,15 @@ def scalar_ir(dtype: types.Type) -> ir.Type:
     return ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType()
 
 
-def vector_ir(dtype: types.Type) -> ir.VectorType:
+def vector_ir(dtype: types.Type, lanes: int) -> ir.VectorType:
     """LLVM type of a vector."""
-    return ir.VectorType(scalar_ir(dtype), lane_count(dtype.bitwidth))
-
-
-def integer_ir(dtype: types.Type) -> ir.VectorType:
-    """LLVM type of a vector of integers as wide as the elements."""
-    return ir.VectorType(ir.IntType(dtype.bitwidth), lane_count(dtype.bitwidth))
+    return ir.VectorType(scalar_ir(dtype), lanes)
 
 
 @register_model(Vec)
 class _VecModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Vec) -> None:
-        super().__init__(manager, fe_type, vector_ir(fe_type.dtype))
+        super().__init__(manager, fe_type, vector_ir(fe_type.dtype, fe_type.lanes))
 
 
 @register_model(Mask)
@@ -73,6 +66,29 @@ def dtype_of(memory: types.Type) -> types.Type | None:
     return memory.dtype if isinstance(memory, types.CPointer) else None
 
 
+class Narrow(types.CPointer):
+    """The Numba type of memory whose vectors have one lane: one sample, which kernels for lane blocks then take."""
+
+    lanes = 1
+
+    def __init__(self, dtype: types.Type) -> None:
+        super().__init__(dtype)
+        self.name = f"narrow({dtype})"
+
+
+register_model(Narrow)(models.PointerModel)
+
+
+def lanes_of(memory: types.Type) -> int:
+    """Lanes of the vectors of an array or a typed pointer."""
+    return 1 if isinstance(memory, Narrow) else lane_count(memory.dtype.bitwidth)
+
+
+def vec_of(memory: types.Type) -> Vec:
+    """Type of the vectors of an array or a typed pointer."""
+    return Vec(memory.dtype, lanes_of(memory))
+
+
 def address(context: Any, builder: Any, memory: types.Type, value: Any, index: Any) -> Any:
     """Address of element `index`, by `gep` on the data pointer (LLVM loses track of integers cast to pointers)."""
     if isinstance(memory, types.Array):
@@ -80,17 +96,17 @@ def address(context: Any, builder: Any, memory: types.Type, value: Any, index: A
     return builder.gep(value, [index])
 
 
-def emit_load(builder: Any, dtype: types.Type, pointer: Any) -> Any:
+def emit_load(builder: Any, vector: Vec, pointer: Any) -> Any:
     """Emit an unaligned vector load."""
-    load = builder.load(builder.bitcast(pointer, vector_ir(dtype).as_pointer()))
-    load.align = dtype.bitwidth // 8
+    load = builder.load(builder.bitcast(pointer, vector_ir(vector.dtype, vector.lanes).as_pointer()))
+    load.align = vector.dtype.bitwidth // 8
     return load
 
 
-def emit_store(builder: Any, dtype: types.Type, value: Any, pointer: Any) -> None:
+def emit_store(builder: Any, vector: Vec, value: Any, pointer: Any) -> None:
     """Emit an unaligned vector store."""
-    store = builder.store(value, builder.bitcast(pointer, vector_ir(dtype).as_pointer()))
-    store.align = dtype.bitwidth // 8
+    store = builder.store(value, builder.bitcast(pointer, value.type.as_pointer()))
+    store.align = vector.dtype.bitwidth // 8
 
 
 def emit_splat(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
@@ -101,30 +117,37 @@ def emit_splat(builder: Any, vector: ir.VectorType, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, zeros)
 
 
-def _suffix(dtype: types.Type) -> str:
-    return f"v{lane_count(dtype.bitwidth)}f{dtype.bitwidth}"
+def _element(vector: ir.VectorType) -> tuple[str, int]:
+    """Letter and bits of the elements of a vector."""
+    if isinstance(vector.element, ir.IntType):
+        return "i", vector.element.width
+    return "f", 32 if vector.element == ir.FloatType() else 64
 
 
-def emit_call(builder: Any, name: str, dtype: types.Type, *args: Any) -> Any:
+def _suffix(vector: ir.VectorType) -> str:
+    letter, bits = _element(vector)
+    return f"v{vector.count}{letter}{bits}"
+
+
+def emit_call(builder: Any, name: str, *args: Any) -> Any:
     """Emit a call of the LLVM intrinsic `name` on whole vectors."""
-    vector = vector_ir(dtype)
+    vector = args[0].type
     function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(vector, [vector] * len(args)), f"llvm.{name}.{_suffix(dtype)}"
+        builder.module, ir.FunctionType(vector, [vector] * len(args)), f"llvm.{name}.{_suffix(vector)}"
     )
     return builder.call(function, args)
 
 
-def emit_fma(builder: Any, dtype: types.Type, a: Any, b: Any, c: Any) -> Any:
+def emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Emit ``a * b + c``, in one rounding where the machine can (elsewhere llvm.fma would be a library call)."""
     if HAS_FMA:
-        return emit_call(builder, "fma", dtype, a, b, c)
+        return emit_call(builder, "fma", a, b, c)
     return builder.fadd(builder.fmul(a, b), c)
 
 
-def constant(dtype: types.Type, value: float) -> ir.Constant:
+def constant(vector: Vec, value: float) -> ir.Constant:
     """Return a vector constant."""
-    vector = vector_ir(dtype)
-    return ir.Constant(vector, [value] * vector.count)
+    return ir.Constant(vector_ir(vector.dtype, vector.lanes), [value] * vector.lanes)
 
 
 @intrinsic
@@ -133,21 +156,28 @@ def lanes(typingctx, memory):
     dtype = dtype_of(memory)
     if dtype is None:
         return None
-    count = lane_count(dtype.bitwidth)
+    count = lanes_of(memory)
     return types.intp(memory), lambda context, builder, sig, args: ir.Constant(ir.IntType(64), count)
+
+
+@intrinsic
+def whole(typingctx, memory):
+    """Return the same memory with as many lanes as the machine has."""
+    target = types.CPointer(memory.dtype)
+    return target(memory), lambda context, builder, sig, args: args[0]
 
 
 @intrinsic
 def vload(typingctx, memory, index):
     """Vector of the elements from `index` on."""
-    dtype = dtype_of(memory)
-    if not isinstance(dtype, types.Float):
+    if not isinstance(dtype_of(memory), types.Float):
         return None
+    vector = vec_of(memory)
 
     def codegen(context, builder, sig, args):
-        return emit_load(builder, dtype, address(context, builder, memory, *args))
+        return emit_load(builder, vector, address(context, builder, memory, *args))
 
-    return Vec(dtype)(memory, types.intp), codegen
+    return vector(memory, types.intp), codegen
 
 
 @intrinsic
@@ -157,39 +187,45 @@ def vstore(typingctx, memory, index, value):
         return None
 
     def codegen(context, builder, sig, args):
-        emit_store(builder, value.dtype, args[2], address(context, builder, memory, args[0], args[1]))
+        emit_store(builder, value, args[2], address(context, builder, memory, args[0], args[1]))
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value), codegen
 
 
-def _count_mask(builder: Any, count_lanes: int, count: Any) -> Any:
-    wide = ir.VectorType(ir.IntType(64), count_lanes)
-    iota = ir.Constant(wide, list(range(count_lanes)))
-    return builder.icmp_signed("<", iota, emit_splat(builder, wide, count))
+def emit_count_mask(builder: Any, lanes: int, count: Any) -> Any:
+    """Emit a mask of the first `count` lanes."""
+    wide = ir.VectorType(ir.IntType(64), lanes)
+    return builder.icmp_signed("<", ir.Constant(wide, list(range(lanes))), emit_splat(builder, wide, count))
+
+
+def emit_masked(builder: Any, name: str, vector: ir.VectorType, pointer: Any, count: Any, value: Any) -> Any:
+    """Emit a load (with `value` in the other lanes) or a store of the first `count` lanes."""
+    bits, pointed = ir.VectorType(ir.IntType(1), vector.count), vector.as_pointer()
+    pointer, align = builder.bitcast(pointer, pointed), ir.Constant(_I32, _element(vector)[1] // 8)
+    mask = emit_count_mask(builder, vector.count, count)
+    if name == "load":
+        made, arguments = ir.FunctionType(vector, [pointed, _I32, bits, vector]), [pointer, align, mask, value]
+    else:
+        made = ir.FunctionType(ir.VoidType(), [vector, pointed, _I32, bits])
+        arguments = [value, pointer, align, mask]
+    function = cgutils.get_or_insert_function(builder.module, made, f"llvm.masked.{name}.{_suffix(vector)}.p0")
+    return builder.call(function, arguments)
 
 
 @intrinsic
 def vload_first(typingctx, memory, index, count):
     """Vector of the first `count` elements from `index` on, zeros behind; reads nothing else."""
-    dtype = dtype_of(memory)
-    if not isinstance(dtype, types.Float):
+    if not isinstance(dtype_of(memory), types.Float):
         return None
+    vector = vec_of(memory)
 
     def codegen(context, builder, sig, args):
-        vector = vector_ir(dtype)
-        bits = ir.VectorType(ir.IntType(1), vector.count)
-        pointer = builder.bitcast(address(context, builder, memory, args[0], args[1]), vector.as_pointer())
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector.as_pointer(), _I32, bits, vector]),
-            f"llvm.masked.load.{_suffix(dtype)}.p0",
-        )
-        align = ir.Constant(_I32, dtype.bitwidth // 8)
-        mask = _count_mask(builder, vector.count, args[2])
-        return builder.call(function, [pointer, align, mask, constant(dtype, 0.0)])
+        place = address(context, builder, memory, args[0], args[1])
+        zeros = constant(vector, 0.0)
+        return emit_masked(builder, "load", zeros.type, place, args[2], zeros)
 
-    return Vec(dtype)(memory, types.intp, types.intp), codegen
+    return vector(memory, types.intp, types.intp), codegen
 
 
 @intrinsic
@@ -199,16 +235,8 @@ def vstore_first(typingctx, memory, index, value, count):
         return None
 
     def codegen(context, builder, sig, args):
-        vector = vector_ir(value.dtype)
-        bits = ir.VectorType(ir.IntType(1), vector.count)
-        pointer = builder.bitcast(address(context, builder, memory, args[0], args[1]), vector.as_pointer())
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), _I32, bits]),
-            f"llvm.masked.store.{_suffix(value.dtype)}.p0",
-        )
-        align = ir.Constant(_I32, value.dtype.bitwidth // 8)
-        builder.call(function, [args[2], pointer, align, _count_mask(builder, vector.count, args[3])])
+        place = address(context, builder, memory, args[0], args[1])
+        emit_masked(builder, "store", args[2].type, place, args[3], args[2])
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value, types.intp), codegen
@@ -217,26 +245,24 @@ def vstore_first(typingctx, memory, index, value, count):
 @intrinsic
 def first_lanes(typingctx, memory, count):
     """Mask of the first `count` lanes."""
-    dtype = dtype_of(memory)
-    if not isinstance(dtype, types.Float):
+    if not isinstance(dtype_of(memory), types.Float):
         return None
-    lanes = lane_count(dtype.bitwidth)
-    return Mask(dtype)(memory, types.intp), lambda c, builder, sig, args: _count_mask(builder, lanes, args[1])
+    mask = Mask(memory.dtype, lanes_of(memory))
+    return mask(memory, types.intp), lambda c, builder, sig, args: emit_count_mask(builder, mask.lanes, args[1])
 
 
 def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[types.Type] = Vec) -> Any:
-    """Make the intrinsic of an operation on `arity` vectors of one type."""
+    """Make the intrinsic of an operation on `arity` vectors of one type; ``emit(builder, *values)``."""
 
     def check(args: tuple[types.Type, ...]) -> Any:
         first = args[0]
         if not isinstance(first, Vec) or any(a != first for a in args):
             return None
-        dtype = first.dtype
 
         def codegen(context, builder, sig, values):
-            return emit(builder, dtype, *values)
+            return emit(builder, *values)
 
-        return result(dtype)(*args), codegen
+        return result(first.dtype, first.lanes)(*args), codegen
 
     typers = {
         1: lambda typingctx, a: check((a,)),
@@ -248,15 +274,15 @@ def _operation(arity: int, emit: Callable[..., Any], doc: str, result: type[type
     return intrinsic(typer)
 
 
-def _emit_max(builder: Any, dtype: types.Type, a: Any, b: Any) -> Any:
+def _emit_max(builder: Any, a: Any, b: Any) -> Any:
     # An unordered comparison takes b where it is greater or NaN; where a is NaN it would as well, so a goes first.
     greater = builder.fcmp_unordered(">", b, a)
     return builder.select(builder.fcmp_unordered("uno", a, a), a, builder.select(greater, b, a))
 
 
-def emit_sum(builder: Any, dtype: types.Type, a: Any) -> Any:
+def emit_sum(builder: Any, a: Any) -> Any:
     """Halves folded onto each other: the same tree, hence the same bits, each time."""
-    count = lane_count(dtype.bitwidth)
+    count = a.type.count
     while count > 1:
         count //= 2
         undefined = ir.Constant(a.type, ir.Undefined)
@@ -269,18 +295,18 @@ def emit_sum(builder: Any, dtype: types.Type, a: Any) -> Any:
 
 vfma = _operation(3, emit_fma, "``a * b + c`` in one rounding.")
 vmax = _operation(2, _emit_max, "The larger of two vectors; NaN where either is NaN.")
-vsqrt = _operation(1, lambda b, t, a: emit_call(b, "sqrt", t, a), "Square root.")
-vabs = _operation(1, lambda b, t, a: emit_call(b, "fabs", t, a), "Absolute value.")
-vround = _operation(1, lambda b, t, a: emit_call(b, "rint", t, a), "Nearest integer, ties to even.")
-vcopysign = _operation(2, lambda b, t, a, s: emit_call(b, "copysign", t, a, s), "`a` with the sign of `s`.")
-vgreater = _operation(2, lambda b, t, x, y: b.fcmp_ordered(">", x, y), "Lanes where a > b.", Mask)
+vsqrt = _operation(1, lambda b, a: emit_call(b, "sqrt", a), "Square root.")
+vabs = _operation(1, lambda b, a: emit_call(b, "fabs", a), "Absolute value.")
+vround = _operation(1, lambda b, a: emit_call(b, "rint", a), "Nearest integer, ties to even.")
+vcopysign = _operation(2, lambda b, a, s: emit_call(b, "copysign", a, s), "`a` with the sign of `s`.")
+vgreater = _operation(2, lambda b, x, y: b.fcmp_ordered(">", x, y), "Lanes where a > b.", Mask)
 vnot_below = _operation(
-    2, lambda b, t, x, y: b.fcmp_unordered(">", x, y), "Lanes where a > b, or either is NaN.", Mask
+    2, lambda b, x, y: b.fcmp_unordered(">", x, y), "Lanes where a > b, or either is NaN.", Mask
 )
-vequal = _operation(2, lambda b, t, x, y: b.fcmp_ordered("==", x, y), "Lanes where a == b.", Mask)
+vequal = _operation(2, lambda b, x, y: b.fcmp_ordered("==", x, y), "Lanes where a == b.", Mask)
 vbeats = _operation(
     2,
-    lambda b, t, new, best: b.and_(b.fcmp_unordered(">", new, best), b.fcmp_ordered("ord", best, best)),
+    lambda b, new, best: b.and_(b.fcmp_unordered(">", new, best), b.fcmp_ordered("ord", best, best)),
     "Lanes where `new` replaces the maximum so far: it is greater, or the first NaN.",
     Mask,
 )
@@ -291,8 +317,7 @@ def vsum(typingctx, a):
     """Sum of the lanes, in a fixed order."""
     if not isinstance(a, Vec):
         return None
-    dtype = a.dtype
-    return dtype(a), lambda context, builder, sig, args: emit_sum(builder, dtype, args[0])
+    return a.dtype(a), lambda context, builder, sig, args: emit_sum(builder, args[0])
 
 
 @intrinsic
@@ -311,12 +336,12 @@ def vscale2(typingctx, a, exponent):
     dtype = a.dtype
 
     def codegen(context, builder, sig, args):
-        integer = integer_ir(dtype)
+        integer = ir.VectorType(ir.IntType(dtype.bitwidth), a.lanes)
         bias, shift = (127, 23) if dtype.bitwidth == 32 else (1023, 52)
         bits = builder.fptosi(args[1], integer)
         bits = builder.add(bits, ir.Constant(integer, [bias] * integer.count))
         bits = builder.shl(bits, ir.Constant(integer, [shift] * integer.count))
-        return builder.fmul(args[0], builder.bitcast(bits, vector_ir(dtype)))
+        return builder.fmul(args[0], builder.bitcast(bits, args[0].type))
 
     return a(a, a), codegen
 

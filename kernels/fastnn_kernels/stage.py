@@ -38,10 +38,27 @@ class Space(IntEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """What choices of tiles depend on: lanes of the dtype, accumulators of a register tile."""
+    """What choices of tiles depend on.
+
+    Attributes
+    ----------
+    lanes : int
+        Samples of a lane block: the lanes of a vector of the dtype, or 1.
+    tile_limit : int
+        Accumulators of a register tile.
+    vector : int
+        Lanes of a vector of the dtype. Where `lanes` is 1 instead, a block is one plain (C, H, W) sample, and the ops
+        that matter have a form with its lanes along the width or the outputs; the others run with one lane.
+    """
 
     lanes: int
     tile_limit: int
+    vector: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a block is a single sample."""
+        return self.lanes == 1
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,10 @@ class Call:
     tasks: int = 1
 
 
+def _always(row: Row) -> bool:
+    return True
+
+
 def _nothing(row: Row, machine: Machine) -> Mapping[str, Any]:
     return {}
 
@@ -107,6 +128,8 @@ class Stage:
         ``temps(row, machine) -> {name: (space, elements)}``: temporaries that this stage is the first to use.
     plain : bool
         Whether it needs its operands without halos.
+    wanted : callable
+        ``wanted(row) -> bool``: whether this row has the stage at all.
     """
 
     axis: Axis | Callable[[Row, Machine], Axis]
@@ -116,6 +139,7 @@ class Stage:
     halo: Callable[[Row, Machine], Mapping[str, Halo]] = _nothing
     temps: Callable[[Row, Machine], Mapping[str, tuple[Space, int]]] = _nothing
     plain: bool = False
+    wanted: Callable[[Row], bool] = _always
 
     def axis_of(self, row: Row, machine: Machine) -> Axis:
         """Return the axis for this row."""

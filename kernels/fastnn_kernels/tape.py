@@ -28,7 +28,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trainable tensor: elements `offset` to `offset + size` of the flat parameter vector."""
+    """A trainable tensor: elements `offset` to `offset + size` of the flat parameter vector.
+
+    `decay=False` leaves it out of weight decay; `max_norm` bounds the norm of each of its units (see `clip.max_norm`).
+    """
 
     index: int
     name: str
@@ -37,6 +40,7 @@ class Parameter:
     size: int
     decay: bool = True
     trainable: bool = True
+    max_norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,11 @@ class Tape:
         self.inputs.append(value)
         return value
 
-    def parameter(self, name: str, shape: Shape, *, decay: bool = True, trainable: bool = True) -> Parameter:
-        """Add a parameter behind those added before; `decay=False` leaves it out of weight decay."""
-        param = Parameter(len(self.params), name, tuple(shape), self.size, prod(shape), decay, trainable)
+    def parameter(
+        self, name: str, shape: Shape, *, decay: bool = True, trainable: bool = True, max_norm: float | None = None
+    ) -> Parameter:
+        """Add a parameter behind those added before."""
+        param = Parameter(len(self.params), name, tuple(shape), self.size, prod(shape), decay, trainable, max_norm)
         self.params.append(param)
         return param
 

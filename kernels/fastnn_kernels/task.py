@@ -36,9 +36,9 @@ INFO_SIZE = SAMPLES + 64
 
 
 class TaskType(types.Type):
-    """The Numba type of a task for models of one dtype."""
+    """The Numba type of a task for models of one dtype; `narrow` where a lane block is a single sample."""
 
-    def __init__(self, dtype: types.Type) -> None:
+    def __init__(self, dtype: types.Type, narrow: bool = False) -> None:
         i64, f64 = types.int64, types.float64
         self.dtype = dtype
         self.fields = {
@@ -58,7 +58,10 @@ class TaskType(types.Type):
             "out": f64,  # loss and correct predictions, two a step
             "state": dtype,  # running statistics
         }
-        super().__init__(name=f"task({dtype})")
+        self.pointers = {name: types.CPointer(field) for name, field in self.fields.items()}
+        if narrow:
+            self.pointers["arena"] = simd.Narrow(dtype)
+        super().__init__(name=f"task({dtype}{', narrow' if narrow else ''})")
 
 
 @register_model(TaskType)
@@ -72,14 +75,14 @@ class _TaskAttributes(AttributeTemplate):
     key = TaskType
 
     def generic_resolve(self, task, name):
-        return types.CPointer(task.fields[name]) if name in task.fields else None
+        return task.pointers.get(name)
 
 
 @lower_getattr_generic(TaskType)
 def _lower_attribute(context, builder, task, value, name):
     index = list(task.fields).index(name)
     pointer = builder.load(builder.gep(value, [ir.Constant(ir.IntType(32), index)]))
-    return builder.bitcast(pointer, context.get_value_type(types.CPointer(task.fields[name])))
+    return builder.bitcast(pointer, context.get_value_type(task.pointers[name]))
 
 
 @intrinsic

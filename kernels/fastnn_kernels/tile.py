@@ -12,7 +12,6 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from . import simd
-from ._jit import lane_count
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
@@ -21,15 +20,20 @@ _I64 = ir.IntType(64)
 class Tile(types.Type):
     """The Numba type of a register tile; its sizes are part of the type."""
 
-    def __init__(self, dtype: types.Type, rows: int, cols: int) -> None:
-        self.dtype, self.rows, self.cols = dtype, rows, cols
-        super().__init__(name=f"tile({dtype},{rows},{cols},{lane_count(dtype.bitwidth)})")
+    def __init__(self, vector: simd.Vec, rows: int, cols: int) -> None:
+        self.vector, self.rows, self.cols = vector, rows, cols
+        super().__init__(name=f"tile({vector},{rows},{cols})")
+
+    @property
+    def ir(self) -> ir.VectorType:
+        """LLVM type of an element."""
+        return simd.vector_ir(self.vector.dtype, self.vector.lanes)
 
 
 @register_model(Tile)
 class _TileModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Tile) -> None:
-        super().__init__(manager, fe_type, simd.vector_ir(fe_type.dtype).as_pointer())
+        super().__init__(manager, fe_type, fe_type.ir.as_pointer())
 
 
 def _element(builder: Any, tile: Tile, pointer: Any, row: int, col: int) -> Any:
@@ -48,10 +52,9 @@ def _allocation(made: Tile, *args: types.Type) -> Any:
     """Signature and code of an intrinsic that makes a tile on the stack."""
 
     def codegen(context, builder, sig, values):
-        vector = simd.vector_ir(made.dtype)
         with builder.goto_entry_block():
-            stack = builder.alloca(ir.ArrayType(vector, made.rows * made.cols))
-        return builder.bitcast(stack, vector.as_pointer())
+            stack = builder.alloca(ir.ArrayType(made.ir, made.rows * made.cols))
+        return builder.bitcast(stack, made.ir.as_pointer())
 
     return made(*args), codegen
 
@@ -59,10 +62,9 @@ def _allocation(made: Tile, *args: types.Type) -> Any:
 @intrinsic(prefer_literal=True)
 def tile(typingctx, memory, rows, cols):
     """Make a tile of `rows` x `cols` vectors (constants) of the element type of `memory`; its content is undefined."""
-    dtype = simd.dtype_of(memory)
-    if dtype is None or not all(isinstance(n, types.IntegerLiteral) for n in (rows, cols)):
+    if simd.dtype_of(memory) is None or not all(isinstance(n, types.IntegerLiteral) for n in (rows, cols)):
         return None
-    return _allocation(Tile(dtype, rows.literal_value, cols.literal_value), memory, rows, cols)
+    return _allocation(Tile(simd.vec_of(memory), rows.literal_value, cols.literal_value), memory, rows, cols)
 
 
 @intrinsic
@@ -78,14 +80,20 @@ def tile_like(typingctx, t):
 @intrinsic
 def tile_column(typingctx, t):
     """Make a tile with the rows of `t` and one column."""
-    return _allocation(Tile(t.dtype, t.rows, 1), t)
+    return _allocation(Tile(t.vector, t.rows, 1), t)
+
+
+@intrinsic
+def tile_row(typingctx, t):
+    """Make a tile with the columns of `t` and one row."""
+    return _allocation(Tile(t.vector, 1, t.cols), t)
 
 
 @intrinsic
 def tile_square(typingctx, memory):
     """Make a tile of as many vectors, in one column, as a vector of `memory` has lanes."""
-    dtype = simd.dtype_of(memory)
-    return _allocation(Tile(dtype, lane_count(dtype.bitwidth), 1), memory)
+    vector = simd.vec_of(memory)
+    return _allocation(Tile(vector, vector.lanes, 1), memory)
 
 
 @intrinsic
@@ -107,7 +115,7 @@ def tile_zero(typingctx, t):
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
             for c in range(t.cols):
-                builder.store(simd.constant(t.dtype, 0.0), _element(builder, t, args[0], r, c))
+                builder.store(simd.constant(t.vector, 0.0), _element(builder, t, args[0], r, c))
         return _void(context)
 
     return types.void(t), codegen
@@ -121,7 +129,7 @@ def tile_splat(typingctx, t, memory, offset, row_stride):
         for r in range(t.rows):
             index = _step(builder, args[2], args[3], r)
             scalar = builder.load(simd.address(context, builder, memory, args[1], index))
-            vector = simd.emit_splat(builder, simd.vector_ir(t.dtype), scalar)
+            vector = simd.emit_splat(builder, t.ir, scalar)
             for c in range(t.cols):
                 builder.store(vector, _element(builder, t, args[0], r, c))
         return _void(context)
@@ -137,7 +145,7 @@ def tile_load(typingctx, t, memory, offset, row_stride, col_stride):
         for r in range(t.rows):
             for c in range(t.cols):
                 index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
-                value = simd.emit_load(builder, t.dtype, simd.address(context, builder, memory, args[1], index))
+                value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, args[1], index))
                 builder.store(value, _element(builder, t, args[0], r, c))
         return _void(context)
 
@@ -156,7 +164,7 @@ def tile_gather(typingctx, t, memory, offset, indices, first, row_stride):
             place = builder.add(first, ir.Constant(_I64, r))
             index = builder.load(simd.address(context, builder, indices, iv, place))
             where = builder.add(offset, builder.mul(index, stride))
-            value = simd.emit_load(builder, t.dtype, simd.address(context, builder, memory, mv, where))
+            value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, mv, where))
             builder.store(value, _element(builder, t, pointer, r, 0))
         return _void(context)
 
@@ -172,7 +180,7 @@ def tile_add(typingctx, t, memory, offset, row_stride, col_stride):
         for r in range(t.rows):
             for c in range(t.cols):
                 index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
-                value = simd.emit_load(builder, t.dtype, simd.address(context, builder, memory, args[1], index))
+                value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, args[1], index))
                 place = _element(builder, t, args[0], r, c)
                 builder.store(builder.fadd(value, builder.load(place)), place)
         return _void(context)
@@ -189,7 +197,7 @@ def tile_store(typingctx, t, memory, offset, row_stride, col_stride):
             for c in range(t.cols):
                 index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
                 value = builder.load(_element(builder, t, args[0], r, c))
-                simd.emit_store(builder, t.dtype, value, simd.address(context, builder, memory, args[1], index))
+                simd.emit_store(builder, t.vector, value, simd.address(context, builder, memory, args[1], index))
         return _void(context)
 
     return types.void(t, memory, types.intp, types.intp, types.intp), codegen
@@ -203,7 +211,7 @@ def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
         for r in range(t.rows):
             for c in range(t.cols):
                 index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
-                value = simd.emit_sum(builder, t.dtype, builder.load(_element(builder, t, args[0], r, c)))
+                value = simd.emit_sum(builder, builder.load(_element(builder, t, args[0], r, c)))
                 builder.store(value, simd.address(context, builder, memory, args[1], index))
         return _void(context)
 
@@ -219,13 +227,13 @@ def tile_fma(typingctx, t, x, x_offset, x_stride, w, w_offset, w_stride):
         columns = []
         for c in range(t.cols):
             place = simd.address(context, builder, x, xv, _step(builder, xo, xs, c))
-            columns.append(simd.emit_load(builder, t.dtype, place))
+            columns.append(simd.emit_load(builder, t.vector, place))
         for r in range(t.rows):
             scalar = builder.load(simd.address(context, builder, w, wv, _step(builder, wo, ws, r)))
-            row = simd.emit_splat(builder, simd.vector_ir(t.dtype), scalar)
+            row = simd.emit_splat(builder, t.ir, scalar)
             for c in range(t.cols):
                 place = _element(builder, t, pointer, r, c)
-                builder.store(simd.emit_fma(builder, t.dtype, row, columns[c], builder.load(place)), place)
+                builder.store(simd.emit_fma(builder, row, columns[c], builder.load(place)), place)
         return _void(context)
 
     n = types.intp
@@ -241,14 +249,14 @@ def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
         columns = []
         for c in range(t.cols):
             place = simd.address(context, builder, b, bv, _step(builder, bo, bs, c))
-            columns.append(simd.emit_load(builder, t.dtype, place))
+            columns.append(simd.emit_load(builder, t.vector, place))
         for r in range(t.rows):
             row = simd.emit_load(
-                builder, t.dtype, simd.address(context, builder, a, av, _step(builder, ao, as_, r))
+                builder, t.vector, simd.address(context, builder, a, av, _step(builder, ao, as_, r))
             )
             for c in range(t.cols):
                 place = _element(builder, t, pointer, r, c)
-                builder.store(simd.emit_fma(builder, t.dtype, row, columns[c], builder.load(place)), place)
+                builder.store(simd.emit_fma(builder, row, columns[c], builder.load(place)), place)
         return _void(context)
 
     n = types.intp
@@ -258,7 +266,7 @@ def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
 @intrinsic
 def tile_transpose(typingctx, t):
     """Transpose a tile of L rows and one column, L being the number of lanes, in log2(L) rounds of shuffles."""
-    count = lane_count(t.dtype.bitwidth)
+    count = t.vector.lanes
     if (t.rows, t.cols) != (count, 1):
         return None
 

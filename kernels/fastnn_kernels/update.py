@@ -5,29 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_COUNTING = ("adam_update", "adamw_update", "nadam_update")
+
 
 @dataclass(frozen=True)
 class Update:
     """One step's rule, the same for all parameters.
 
+    The order of a step: gradients, `clip_value`, `clip_norm`, the rule with its weight decay, then `max_norm` of
+    the parameters that have one. Frozen parameters take part in nothing of it.
+
     Attributes
     ----------
     name : str
-        "sgd_update", "momentum_update" or "adam_update": the public kernel and its twin.
+        "sgd_update" or another of the updates: the public kernel and its twin.
     slots : int
         Values of state that it keeps for each parameter.
     options : mapping of str to float
-        Keyword arguments of the kernel other than lr, step and weight_decay.
+        Keyword arguments of the kernel other than lr, step and weight_decay, all of them.
     weight_decay : float
-        Added to the gradient as ``weight_decay * params`` (L2), for parameters with ``decay=True``.
+        For parameters with ``decay=True``: L2 in the gradient, decoupled in "adamw_update".
+    clip_value : float, optional
+        Clips every element of the gradient to [-clip_value, clip_value].
+    clip_norm : float, optional
+        Scales the gradient, of all parameters together, down to this norm.
     """
 
     name: str
     slots: int = 0
     options: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
 
     @property
     def counts_steps(self) -> bool:
         """Whether the kernel takes the step number, counted from 1."""
-        return self.name == "adam_update"
+        return self.name in _COUNTING

@@ -1,22 +1,50 @@
 """The op registry's rows: every op that a tape can name. A new op is one more line here."""
 
 from ..registry import register
-from .activation import IDENTITY_OP, LEAKY_RELU_OP, RELU_OP, SIGMOID_OP, TANH_OP
+from .activation import ACTIVATIONS
+from .avg_pool import ADAPTIVE_AVG_POOL2D, AVG_POOL2D, GLOBAL_AVG_POOL2D
 from .batch_norm import BATCH_NORM
 from .conv import CONV2D
+from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .dropout import DROPOUT
 from .group_norm import GROUP_NORM, LAYER_NORM
-from .loss import SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR
+from .loss import (
+    BINARY_CROSS_ENTROPY_WITH_LOGITS,
+    CATEGORICAL_CROSS_ENTROPY,
+    HUBER_OP,
+    MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SUM_SQUARED_ERROR,
+)
 from .pool import MAX_POOL2D
 from .shape import ADD, LOAD, RESHAPE, UNLOAD
-from .softmax import SOFTMAX
+from .softmax import LOG_SOFTMAX, SOFTMAX
 
 for _op in (
-    LOAD, UNLOAD, RESHAPE, ADD,
-    CONV2D, MAX_POOL2D, DENSE,
-    RELU_OP, LEAKY_RELU_OP, SIGMOID_OP, TANH_OP, IDENTITY_OP, SOFTMAX,
-    BATCH_NORM, GROUP_NORM, LAYER_NORM, DROPOUT,
-    SOFTMAX_CROSS_ENTROPY, SUM_SQUARED_ERROR,
+    LOAD,
+    UNLOAD,
+    RESHAPE,
+    ADD,
+    CONV2D,
+    CONV_TRANSPOSE2D,
+    MAX_POOL2D,
+    AVG_POOL2D,
+    GLOBAL_AVG_POOL2D,
+    ADAPTIVE_AVG_POOL2D,
+    DENSE,
+    *ACTIVATIONS,
+    SOFTMAX,
+    LOG_SOFTMAX,
+    BATCH_NORM,
+    GROUP_NORM,
+    LAYER_NORM,
+    DROPOUT,
+    SOFTMAX_CROSS_ENTROPY,
+    CATEGORICAL_CROSS_ENTROPY,
+    SUM_SQUARED_ERROR,
+    MEAN_SQUARED_ERROR,
+    HUBER_OP,
+    BINARY_CROSS_ENTROPY_WITH_LOGITS,
 ):
     register(_op)

@@ -145,7 +145,8 @@ BATCH_NORM = Op(
               temps=_temps("sums", Space.STORE, 2)),
         Stage(Axis.TILE, ("sums",), ("totals", "dgamma", "dbeta"), _call(batch_norm_backward_sums),
               temps=_temps("totals", Space.FIXED, 2)),
-        Stage(Axis.BLOCK, ("dy", "x", "gamma", "stats", "totals"), ("dx",), _call(batch_norm_backward), plain=True),
+        Stage(Axis.BLOCK, ("dy", "x", "gamma", "stats", "totals"), ("dx",), _call(batch_norm_backward), plain=True,
+              wanted=lambda row: "dx" in row.values),
     )),),
     inference=Kernel(
         "inference", ("x", "gamma", "beta", "running_mean", "running_var"), ("y",), twins.batch_norm_inference, (

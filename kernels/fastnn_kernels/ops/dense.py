@@ -5,9 +5,11 @@ import functools
 from .. import tile_choice
 from ..conv_block import channel_sums_block
 from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
+from ..dense_narrow_block import dense_narrow_backward_input_block, dense_narrow_block
+from ..layout import copy_elements
 from ..reference.twins import dense as twins
 from ..registry import Kernel, Op
-from ..simd import lanes
+from ..simd import lanes, whole
 from ..stage import GROUP_SIZE, Axis, Call, Space, Stage
 from ..task import BLOCKS, INDEX, STORE_STRIDE
 from ..tile import tile
@@ -62,15 +64,56 @@ def _product_tile(row, machine, outputs, terms):
     return tile_choice.product_tile(outputs, 1, terms, machine.tile_limit)
 
 
+@functools.cache
+def make_narrow_forward(rows, cols):
+    """Forward op on single samples, with a tile of `rows` samples by `cols` vectors of outputs."""
+
+    def dense_narrow_forward(t):
+        m, at, o, stride = whole(t.arena), t.at, t.options, t.info[STORE_STRIDE]
+        dense_narrow_block(tile(m, rows, cols), m, at[0], stride, t.params, at[1], t.params, at[2], m, at[3], stride,
+                           o[0], o[1], t.info[BLOCKS], o[2] != 0)
+        return 0
+
+    return dense_narrow_forward
+
+
+@functools.cache
+def make_narrow_backward_input(ib):
+    """Input gradient on single samples, with a tile of `ib` inputs."""
+
+    def dense_narrow_backward_input(t):
+        m, at, o, stride = whole(t.arena), t.at, t.options, t.info[STORE_STRIDE]
+        dense_narrow_backward_input_block(tile(m, ib, 1), m, at[0], stride, t.params, at[1], m, at[2], stride,
+                                          o[0], o[1], t.info[BLOCKS], m, at[3])
+        return 0
+
+    return dense_narrow_backward_input
+
+
+def _wide_enough(row, machine):
+    """Whether the narrow form can be used: its vectors lie along the outputs."""
+    return machine.narrow and _sizes(row)[1] >= machine.vector
+
+
 def _forward(row, places, machine):
     n_in, n_out = _sizes(row)
+    if _wide_enough(row, machine):
+        samples = GROUP_SIZE if grouped(row) else 1
+        tile_sizes = tile_choice.product_tile(samples, n_out // machine.vector, n_in, machine.tile_limit)
+        return Call(make_narrow_forward(*tile_sizes), (n_in, n_out, int("b" in row.params)))
     options = (1, n_out, n_in, n_out, int("b" in row.params), 3)
     return Call(make_product(*_product_tile(row, machine, n_out, n_in)), options)
 
 
 def _backward_input(row, places, machine):
     n_in, n_out = _sizes(row)
+    if _wide_enough(row, machine):
+        return Call(make_narrow_backward_input(max(r for r in (1, 4, 8) if r <= n_in)), (n_in, n_out))
     return Call(make_product(*_product_tile(row, machine, n_in, n_out)), (n_out, 1, n_out, n_in, 0, 2))
+
+
+def _backward_input_temps(row, machine):
+    return {"tail": (Space.WORK, machine.vector)}
 
 
 def _axis(row, machine):
@@ -81,13 +124,18 @@ def _axis(row, machine):
 
 
 def _padded(row, machine):
-    return -(-_sizes(row)[1] // machine.lanes) * machine.lanes
+    return -(-_sizes(row)[1] // machine.vector) * machine.vector
 
 
 def dense_transpose(t):
     """Transpose one block of dy, and sum it over the lanes: this block's gradient of the bias."""
     m, at, o = t.arena, t.at, t.options
-    transpose_block(m, at[0], o[0], m, at[1], o[1])
+    if lanes(m) == 1:
+        copy_elements(whole(m), at[0], whole(m), at[1], o[0])
+        for k in range(o[0], o[1]):
+            m[at[1] + k] = 0.0
+    else:
+        transpose_block(m, at[0], o[0], m, at[1], o[1])
     if o[2] != 0:
         channel_sums_block(m, at[0], lanes(m), 0, o[0], 1, 1, m, at[2])
     return 0
@@ -104,7 +152,7 @@ def _transpose_temps(row, machine):
 def _weight_tile(row, machine):
     # Few shapes, so that the layers of a model share one compiled kernel.
     n_in, _ = _sizes(row)
-    vectors = min(2, _padded(row, machine) // machine.lanes)
+    vectors = min(2, _padded(row, machine) // machine.vector)
     rows = machine.tile_limit // 3 if vectors == 2 else machine.tile_limit // 2
     return max(r for r in (1, 2, 4, 8, 12) if r <= min(rows, n_in)), vectors
 
@@ -114,13 +162,13 @@ def make_backward_weight(ib, vb):
     """Weight gradient with a tile of `ib` rows by `vb` vectors of outputs."""
 
     def dense_backward_weight(t):
-        m, at, o = t.arena, t.at, t.options
+        m, at, o, samples = whole(t.arena), t.at, t.options, lanes(t.arena)
         stride, blocks, index = t.info[STORE_STRIDE], t.info[BLOCKS], t.info[INDEX]
         n_in, n_out, padded, rows = o[0], o[1], o[2], o[3]
         first = index * rows
         last = n_in if index == o[4] - 1 else first + rows
-        dense_backward_weight_tile(tile(m, ib, vb), m, at[0], stride, lanes(m), first, last, m, at[1], stride, padded,
-                                   n_out, m, at[2], at[2] + ib * vb * lanes(m), t.grads, at[3], blocks)
+        dense_backward_weight_tile(tile(m, ib, vb), m, at[0], stride, samples, samples, first, last, m, at[1], stride,
+                                   padded, n_out, m, at[2], at[2] + ib * vb * lanes(m), t.grads, at[3], blocks)
         return 0
 
     return dense_backward_weight
@@ -136,7 +184,7 @@ def _backward_weight(row, places, machine):
 
 def _backward_weight_temps(row, machine):
     ib, vb = _weight_tile(row, machine)
-    return {"stack": (Space.WORK, (_TREE_LEVELS + 1) * ib * vb * machine.lanes)}
+    return {"stack": (Space.WORK, (_TREE_LEVELS + 1) * ib * vb * machine.vector)}
 
 
 DENSE = Op(
@@ -151,6 +199,6 @@ DENSE = Op(
                   plain=True),
         )),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.dense_backward_input,
-               (Stage(_axis, ("dy", "w"), ("dx",), _backward_input, plain=True),)),
+               (Stage(_axis, ("dy", "w"), ("dx", "tail"), _backward_input, temps=_backward_input_temps, plain=True),)),
     ),
 )

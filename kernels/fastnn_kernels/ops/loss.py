@@ -1,60 +1,214 @@
-"""Losses on the tape: a sum for each lane block, then the tree over the blocks."""
+"""Losses on the tape: a sum for each lane block, then the tree over the blocks.
 
+The loss of a step is the mean over the batch. Its divisor is known before the blocks start: the samples or elements of
+the batch, or where classes have weights or samples are left out, the sum of the weights, from a stage of its own.
+"""
+
+import functools
 from math import prod
 
-from ..loss_block import lane_sums, softmax_cross_entropy_block, sum_squared_error_block
+from .._jit import kernel
+from ..cross_entropy_block import (
+    CATEGORICAL_WORK,
+    SOFTMAX_WORK,
+    categorical_cross_entropy_block,
+    inverse,
+    label_weight,
+    softmax_cross_entropy_block,
+)
+from ..layout import gather_block
+from ..loss_block import HALF_SQUARE, HUBER, LOGISTIC, SQUARE, lane_sums, loss_block
 from ..reduction import tree_sum
 from ..reference.twins import loss as twins
 from ..registry import Kernel, Op
 from ..stage import Axis, Call, Space, Stage
-from ..task import BATCH, BLOCKS, RESULT, SAMPLES, SOFT, STORE_STRIDE, VALID, cast_pointer
+from ..task import BATCH, BLOCKS, RESULT, SAMPLES, SOFT, START, STORE_STRIDE, VALID, cast_pointer
+
+# Numbers of softmax_cross_entropy's row: the label smoothing, then the class weights.
+_SMOOTHING, _WEIGHTS = 0, 1
+# No label is below 0, so that this one leaves out none.
+_NO_LABEL = -1
+
+
+def label_factor(t):
+    """Set the factor that makes a mean of the sum: 1 / the weights of all samples of the step."""
+    info, o = t.info, t.options
+    total = float(info[BATCH])
+    if info[SOFT] == 0:
+        labels = cast_pointer(t.y, t.order)
+        total = 0.0
+        for i in range(info[START], info[START] + info[BATCH]):
+            total += label_weight(labels[t.order[i]], t.scalars, _WEIGHTS, o[0] != 0, o[1])
+    t.arena[t.at[0]] = inverse(total)
+    return 0
+
+
+@kernel
+def _softmax_block(t, scale, d, work, sums, shares):
+    m, info, o = t.arena, t.info, t.options
+    softmax_cross_entropy_block(
+        m, t.at[0], o[2], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES, info[VALID],
+        t.scalars, _WEIGHTS, o[0] != 0, o[1], t.scalars[_SMOOTHING], scale, m, d, m, shares, m, work)
+    lane_sums(m, work, info[VALID], m, sums)
 
 
 def softmax_cross_entropy_op(t):
     """Loss and gradient of one block."""
-    m, at, info = t.arena, t.at, t.info
-    softmax_cross_entropy_block(
-        m, at[0], t.options[0], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES,
-        info[VALID], 1.0 / info[BATCH], m, at[1], m, at[2])
-    lane_sums(m, at[2], info[VALID], m, at[3])
+    at = t.at
+    _softmax_block(t, 1.0 / t.info[BATCH], at[1], at[2], at[3], at[4])
     return 0
 
 
-def sum_squared_error_op(t):
+def factored_softmax_cross_entropy_op(t):
+    """Loss and gradient of one block, with the factor from `label_factor`."""
+    at = t.at
+    _softmax_block(t, float(t.arena[at[1]]), at[2], at[3], at[4], at[5])
+    return 0
+
+
+def categorical_cross_entropy_op(t):
     """Loss and gradient of one block."""
     m, at, info = t.arena, t.at, t.info
-    sum_squared_error_block(m, at[0], t.options[0], cast_pointer(t.y, m), info, SAMPLES, info[VALID],
-                            1.0 / info[BATCH], m, at[1], m, at[2])
+    categorical_cross_entropy_block(m, at[0], t.options[0], cast_pointer(t.y, m), info, SAMPLES, info[VALID],
+                                    1.0 / info[BATCH], m, at[1], m, at[2])
     lane_sums(m, at[2], info[VALID], m, at[3])
     return 0
+
+
+@functools.cache
+def _elementwise_op(kind):
+    """Op of the loss numbered `kind`."""
+
+    def elementwise_loss(t):
+        m, at, info, size = t.arena, t.at, t.info, t.options[0]
+        gather_block(cast_pointer(t.y, m), size, info, SAMPLES, m, at[4])
+        loss_block(kind, m, at[0], m, at[4], m, at[1], size, info[VALID], 1.0 / (info[BATCH] * t.options[1]),
+                   t.scalars[0], m, at[2])
+        lane_sums(m, at[2], info[VALID], m, at[3])
+        return 0
+
+    return elementwise_loss
 
 
 def loss_total(t):
     """Sum losses and correct predictions over the blocks; the loss becomes the batch's mean."""
     m, at, info = t.arena, t.at, t.info
     tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], 2)
-    t.out[info[RESULT]] = m[at[0]] / info[BATCH]
+    t.out[info[RESULT]] = m[at[0]] / (info[BATCH] * t.options[0])
     t.out[info[RESULT] + 1] = m[at[0] + 1]
     return 0
 
 
-def _temps(row, machine):
-    # The sums live in storage of their block until all are there.
-    return {"work": (Space.WORK, 5 * machine.lanes), "sums": (Space.STORE, machine.lanes)}
+def factored_loss_total(t):
+    """As `loss_total`, with the factor from `label_factor`."""
+    m, at, info = t.arena, t.at, t.info
+    tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], 2)
+    t.out[info[RESULT]] = m[at[0]] * m[at[1]]
+    t.out[info[RESULT] + 1] = m[at[0] + 1]
+    return 0
 
 
-def _loss(name, op, twin):
+def _shape(shapes, **attrs):
+    return {"d_prediction": shapes["prediction"]}
+
+
+def _temps(vectors, target=False):
+    """Give a block stage's temporaries; the sums live in storage of their block until all are there."""
+
+    def temps(row, machine):
+        room = {"work": (Space.WORK, vectors * machine.lanes), "sums": (Space.STORE, max(2, machine.lanes))}
+        if target:
+            room["target"] = (Space.WORK, prod(row.values["prediction"].shape) * machine.lanes)
+        return room
+
+    return temps
+
+
+def _loss(name, twin, *stages, shape=_shape):
+    return Op(name, shape, Kernel("forward", ("prediction",), ("d_prediction",), twin, stages))
+
+
+# ---- softmax_cross_entropy: attributes class_weight (a tuple of floats), ignore_index (None: every label is a class),
+# label_smoothing
+
+
+def _softmax_shape(shapes, *, class_weight=None, **attrs):
+    classes = prod(shapes["prediction"])
+    if class_weight is not None and len(class_weight) != classes:
+        raise ValueError(f"softmax_cross_entropy: {len(class_weight)} class weights, {classes} are needed")
+    return _shape(shapes)
+
+
+def _has_factor(row):
+    return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index"))
+
+
+def _has_no_factor(row):
+    return not _has_factor(row)
+
+
+def _softmax_call(function):
     def call(row, places, machine):
-        return Call(op, (prod(places["prediction"].shape),))
+        weights, ignored = row.attrs.get("class_weight"), row.attrs.get("ignore_index")
+        classes = prod(row.values["prediction"].shape)
+        options = int(weights is not None), _NO_LABEL if ignored is None else ignored, classes
+        return Call(function, options, (float(row.attrs.get("label_smoothing", 0.0)), *(weights or ())))
 
-    def shape(shapes, **attrs):
-        return {"d_prediction": shapes["prediction"]}
-
-    return Op(name, shape, Kernel("forward", ("prediction",), ("d_prediction",), twin, (
-        Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums"), call, temps=_temps, plain=True),
-        Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total)),
-    )))
+    return call
 
 
-SOFTMAX_CROSS_ENTROPY = _loss("softmax_cross_entropy", softmax_cross_entropy_op, twins.softmax_cross_entropy_forward)
-SUM_SQUARED_ERROR = _loss("sum_squared_error", sum_squared_error_op, twins.sum_squared_error_forward)
+def _softmax_stages(block_op, total_op, factor, wanted):
+    """Give the stages of the blocks and of the sum over them, which read the `factor` where there is one."""
+    return (
+        Stage(Axis.BLOCK, ("prediction", *factor), ("d_prediction", "work", "sums", "target"), _softmax_call(block_op),
+              temps=_temps(SOFTMAX_WORK, target=True), plain=True, wanted=wanted),
+        Stage(Axis.TILE, ("sums", *factor), (), lambda row, places, machine: Call(total_op, (1,)), wanted=wanted),
+    )  # fmt: skip
+
+
+SOFTMAX_CROSS_ENTROPY = _loss(
+    "softmax_cross_entropy",
+    twins.softmax_cross_entropy_forward,
+    Stage(Axis.TILE, (), ("factor",), _softmax_call(label_factor),
+          temps=lambda row, machine: {"factor": (Space.FIXED, 1)}, wanted=_has_factor),
+    *_softmax_stages(factored_softmax_cross_entropy_op, factored_loss_total, ("factor",), _has_factor),
+    *_softmax_stages(softmax_cross_entropy_op, loss_total, (), _has_no_factor),
+    shape=_softmax_shape,
+)  # fmt: skip
+
+CATEGORICAL_CROSS_ENTROPY = _loss(
+    "categorical_cross_entropy",
+    twins.categorical_cross_entropy_forward,
+    Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums"),
+          lambda row, places, machine: Call(categorical_cross_entropy_op, (prod(places["prediction"].shape),)),
+          temps=_temps(CATEGORICAL_WORK), plain=True),
+    Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total, (1,))),
+)  # fmt: skip
+
+
+# ---- losses of single elements: huber has the attribute delta
+
+
+def _elementwise(name, kind, twin):
+    def losses_of_sample(row):
+        return 1 if kind == HALF_SQUARE else prod(row.values["prediction"].shape)
+
+    def call(row, places, machine):
+        sizes = prod(row.values["prediction"].shape), losses_of_sample(row)
+        return Call(_elementwise_op(kind), sizes, (float(row.attrs.get("delta", 1.0)),))
+
+    return _loss(
+        name,
+        twin,
+        Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums", "target"), call,
+              temps=_temps(2, target=True), plain=True),
+        Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total, (losses_of_sample(row),))),
+    )  # fmt: skip
+
+
+SUM_SQUARED_ERROR = _elementwise("sum_squared_error", HALF_SQUARE, twins.sum_squared_error_forward)
+MEAN_SQUARED_ERROR = _elementwise("mean_squared_error", SQUARE, twins.mean_squared_error_forward)
+HUBER_OP = _elementwise("huber", HUBER, twins.huber_forward)
+BINARY_CROSS_ENTROPY_WITH_LOGITS = _elementwise(
+    "binary_cross_entropy_with_logits", LOGISTIC, twins.binary_cross_entropy_with_logits_forward
+)

@@ -1,7 +1,7 @@
-"""Activations of one element at a time.
+"""The identity and activations with a kink, one element at a time.
 
-Each backward function returns dy times the derivative, written with the output y, so that the input need not
-be kept. All take arrays of any shape (N, ...); `out` may be the input itself.
+Each backward function returns dy times the derivative, written with the output y, so that the input need not be
+kept. All take arrays of any shape (N, ...); `out` may be the input itself.
 """
 
 import numpy as np
@@ -20,6 +20,17 @@ def identity_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array
     """Return a copy of dy: the derivative is 1."""
     same_shape("identity_backward", dy=dy.shape, y=y.shape)
     return result("identity_backward", dy.copy(), out, dy, y, in_place=True)
+
+
+def step(x: Array, *, out: Array | None = None) -> Array:
+    """Return 1 where x > 0 and 0 elsewhere, also at 0; NaN stays NaN."""
+    return result("step", np.heaviside(x, 0).astype(x.dtype), out, x, in_place=True)
+
+
+def step_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return 0: the derivative is 0 everywhere but at the jump, where there is none."""
+    same_shape("step_backward", dy=dy.shape, y=y.shape)
+    return result("step_backward", np.zeros_like(dy), out, dy, y, in_place=True)
 
 
 def relu(x: Array, *, out: Array | None = None) -> Array:
@@ -49,24 +60,15 @@ def leaky_relu_backward(
     return result("leaky_relu_backward", np.where(y > 0, dy, slope * dy), out, dy, y, in_place=True)
 
 
-def sigmoid(x: Array, *, out: Array | None = None) -> Array:
-    """Return 1 / (1 + exp(-x)), written so that no exp overflows."""
-    e = np.exp(-np.abs(x))
-    return result("sigmoid", np.where(x < 0, e, np.ones_like(e)) / (1 + e), out, x, in_place=True)
+def elu(x: Array, *, alpha: float = 1.0, out: Array | None = None) -> Array:
+    """Return x where x > 0 and alpha * (exp(x) - 1) elsewhere; alpha >= 0."""
+    scale = options.number("elu: alpha", alpha)
+    below = scale * np.expm1(np.where(x > 0, 0, x))  # accurate near 0, where exp(x) - 1 would cancel
+    return result("elu", np.where(x > 0, x, below), out, x, in_place=True)
 
 
-def sigmoid_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
-    """Return dy * y * (1 - y)."""
-    same_shape("sigmoid_backward", dy=dy.shape, y=y.shape)
-    return result("sigmoid_backward", dy * (y * (1 - y)), out, dy, y, in_place=True)
-
-
-def tanh(x: Array, *, out: Array | None = None) -> Array:
-    """Return the hyperbolic tangent."""
-    return result("tanh", np.tanh(x), out, x, in_place=True)
-
-
-def tanh_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
-    """Return dy * (1 - y * y)."""
-    same_shape("tanh_backward", dy=dy.shape, y=y.shape)
-    return result("tanh_backward", dy * (1 - y * y), out, dy, y, in_place=True)
+def elu_backward(dy: Array, y: Array, *, alpha: float = 1.0, out: Array | None = None) -> Array:
+    """Return dy where y > 0 and dy * (y + alpha) elsewhere: alpha * exp(x) is y + alpha."""
+    same_shape("elu_backward", dy=dy.shape, y=y.shape)
+    scale = options.number("elu_backward: alpha", alpha)
+    return result("elu_backward", np.where(y > 0, dy, dy * (y + scale)), out, dy, y, in_place=True)

@@ -35,14 +35,15 @@ def batch_norm(
     """
     name = "batch_norm"
     shapes = {"gamma": gamma.shape, "beta": beta.shape, "running_mean": running_mean.shape}
-    training = options.switch(f"{name}: training", training)
+    training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, x.shape, training, **shapes, running_var=running_var.shape)
     momentum = options.fraction(f"{name}: momentum", momentum)
     eps = options.number(f"{name}: eps", eps)
     mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     if training:
-        check.written_arrays(name, gamma.shape, x.dtype, (x, gamma, beta), running_mean=running_mean,
-                             running_var=running_var)
+        inputs = {"x": x, "gamma": gamma, "beta": beta}
+        check.in_place_array(name, "running_mean", running_mean, 1, **inputs)
+        check.in_place_array(name, "running_var", running_var, 1, **inputs, running_mean=running_mean)
         count = x.size // x.shape[1]
         mean = x.mean(axis=_over_batch(x), dtype=np.float64)
         var = x.var(axis=_over_batch(x), dtype=np.float64)
@@ -58,7 +59,7 @@ def batch_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """Return dx, dgamma and dbeta; with `training` mean and variance depend on x, else they are constants."""
     name = "batch_norm_backward"
-    training = options.switch(f"{name}: training", training)
+    training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, x.shape, False, gamma=gamma.shape, mean=mean.shape, inv_std=inv_std.shape)
     check.output_gradient(name, dy.shape, x.shape)
     normal = (x - _by_channel(mean, x)) * _by_channel(inv_std, x)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .. import _options as options
-from .._checks import Array, Windows, image_windows, rank
+from .._checks import Array, rank
 from .._options import Padding, Pads, Size
+from .._windows import Windows, image_windows
 from ._result import result
 
 
@@ -22,12 +23,19 @@ def crop(padded: Array, pads: Pads) -> Array:
 
 def tap(padded: Array, windows: Windows, i: int, j: int) -> Array:
     """Return a view (N, C, OH, OW) of the pixels that kernel element (i, j) meets, window by window."""
-    (sh, sw), (oh, ow) = windows.stride, windows.out
-    return padded[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
+    (sh, sw), (dh, dw), (oh, ow) = windows.stride, windows.dilation, windows.out
+    top, left = i * dh, j * dw
+    return padded[:, :, top : top + sh * (oh - 1) + 1 : sh, left : left + sw * (ow - 1) + 1 : sw]
 
 
 def im2col(
-    x: Array, kernel_size: Size, *, stride: Size = 1, padding: Padding = 0, out: Array | None = None
+    x: Array,
+    kernel_size: Size,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    out: Array | None = None,
 ) -> Array:
     """Write each window of `x` as a column.
 
@@ -36,6 +44,8 @@ def im2col(
     x : (N, C, H, W)
     kernel_size, stride : int or (h, w)
     padding : int, (h, w), ((top, bottom), (left, right)), "valid" or "same"
+    dilation : int or (h, w)
+        Pixels from one element of the kernel to the next.
     out : (C*KH*KW, N*OH*OW), optional
 
     Returns
@@ -44,7 +54,7 @@ def im2col(
         Rows in the order (c, i, j), columns in the order (n, oh, ow). A convolution is then the product
         ``w.reshape(C_out, -1) @ cols``.
     """
-    windows = image_windows("im2col", x.shape, kernel_size, stride, padding)
+    windows = image_windows("im2col", x.shape, kernel_size, stride, padding, dilation)
     n, c = x.shape[:2]
     padded = pad(x, windows.pads)
     cols = np.empty((c, *windows.kernel, n, *windows.out), x.dtype)
@@ -63,6 +73,7 @@ def col2im(
     *,
     stride: Size = 1,
     padding: Padding = 0,
+    dilation: Size = 1,
     out: Array | None = None,
 ) -> Array:
     """Add each column back to the place of its window; the transpose (not the inverse) of `im2col`.
@@ -71,7 +82,7 @@ def col2im(
     ----------
     cols : (C*KH*KW, N*OH*OW)
     x_shape : (N, C, H, W)
-    kernel_size, stride, padding : as for `im2col`
+    kernel_size, stride, padding, dilation : as for `im2col`
     out : (N, C, H, W), optional
 
     Returns
@@ -80,7 +91,7 @@ def col2im(
         Where windows overlap their values add; what fell on the padding is dropped.
     """
     n, c, height, width = options.shape("col2im: x_shape", x_shape, 4)
-    windows = image_windows("col2im", (n, c, height, width), kernel_size, stride, padding)
+    windows = image_windows("col2im", (n, c, height, width), kernel_size, stride, padding, dilation)
     (kh, kw), (oh, ow), (top, bottom, left, right) = windows.kernel, windows.out, windows.pads
     rank("col2im", "cols", cols.shape, 2)
     expected = (c * kh * kw, n * oh * ow)

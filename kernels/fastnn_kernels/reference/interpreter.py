@@ -15,7 +15,7 @@ from ..tape import Row, Tape
 from ..update import Update
 
 # Losses whose prediction is one score a class, so that a largest score can be right or wrong.
-CLASS_LOSSES = ("softmax_cross_entropy",)
+CLASS_LOSSES = ("softmax_cross_entropy", "categorical_cross_entropy")
 
 
 class Interpreter:
@@ -67,18 +67,22 @@ class Interpreter:
 
     def _gradients(self, x: Array, y: Array, step: int) -> tuple[dict[int, Array], tuple[float, int]]:
         values = self._run(self.tape.forward, self._load(x), step)
-        losses, correct = self._loss(values, y)
+        told = self._loss(values, y)
         self._run(self.backward, values, step)
-        return values, (float(losses.mean(dtype=np.float64)), correct)
+        return values, told
 
     def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
-        """Return the loss summed over the samples and the number of correct predictions."""
+        """Return the loss summed over the samples and the number of correct predictions.
+
+        The sum is that of the batches' means times their samples. Where samples have weights or are left out, that
+        is the average that `train` gives, times the samples, and depends on the batches.
+        """
         total, correct = 0.0, 0
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
             values = self._run(self.inference, self._load(x[batch]))
-            losses, right = self._loss(values, y[batch])
-            total += float(losses.sum(dtype=np.float64))
+            loss, right = self._loss(values, y[batch])
+            total += loss * len(x[batch])
             correct += right
         return total, correct
 
@@ -115,20 +119,23 @@ class Interpreter:
         return values
 
     @np.errstate(all="ignore")
-    def _loss(self, values: dict[int, Array], target: Array) -> tuple[Array, int]:
-        """Run the loss row; return the loss of each sample and the number of correct predictions."""
+    def _loss(self, values: dict[int, Array], target: Array) -> tuple[float, int]:
+        """Run the loss row; return the batch's mean and the number of correct predictions."""
         row = self.tape.loss
         assert row is not None
         prediction = values[row.values["prediction"].index]
-        losses, d_prediction = row.definition.twin(
+        loss, d_prediction = row.definition.twin(
             prediction=prediction, target=target, **self._attributes(row)
         )
         values[row.values["d_prediction"].index] = d_prediction
         correct = 0
         if row.op in CLASS_LOSSES:
             labels = target if target.ndim == 1 else target.argmax(axis=1)
-            correct = int((prediction.argmax(axis=1) == labels).sum())
-        return losses, correct
+            right = prediction.argmax(axis=1) == labels
+            if target.ndim == 1 and (ignored := row.attrs.get("ignore_index")) is not None:
+                right &= labels != ignored
+            correct = int(right.sum())
+        return float(loss), correct
 
     def _operands(self, row: Row, values: dict[int, Array]) -> dict[str, Array | None]:
         """Find every operand that the row reads: a value, a parameter, a state, or None where it has none."""
@@ -154,6 +161,7 @@ class Interpreter:
         """Let the optimizer change the trainable parameters, one after the other."""
         update, memory = self.update, self.memory
         assert update is not None
+        self._clip_gradients(update)
         rule = getattr(reference, update.name)
         counter = {"step": step} if update.counts_steps else {}
         for p in self.tape.params:
@@ -170,3 +178,18 @@ class Interpreter:
                     **counter,
                     **update.options,
                 )
+                if p.max_norm is not None:
+                    reference.max_norm(self.params[p.name], p.max_norm)
+
+    def _clip_gradients(self, update: Update) -> None:
+        """Clip the gradients of the trainable parameters, all together, first by value and then by their norm."""
+        if update.clip_value is None and update.clip_norm is None:
+            return
+        params = self.tape.params
+        trained = np.repeat(np.array([p.trainable for p in params], bool), [p.size for p in params])
+        gradient = self.memory.grads[trained]
+        if update.clip_value is not None:
+            reference.clip_by_value(gradient, update.clip_value)
+        if update.clip_norm is not None:
+            reference.clip_by_global_norm(gradient, update.clip_norm)
+        self.memory.grads[trained] = gradient

@@ -1,12 +1,10 @@
 """Optimizer updates of flat vectors, in place.
 
-`weight_decay` adds weight_decay * params to the gradient (L2). The gradients are not changed.
+`weight_decay` adds weight_decay * params to the gradient (L2), but in AdamW. The gradients are not changed.
 """
 
-import math
-
-from .. import _options as options
 from .._checks import Array, rank, same_shape
+from .._update_checks import numbers
 
 
 def _shapes(function: str, params: Array, grads: Array, **state: Array) -> None:
@@ -18,8 +16,7 @@ def _shapes(function: str, params: Array, grads: Array, **state: Array) -> None:
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
     """Do params -= lr * grads."""
     _shapes("sgd_update", params, grads)
-    lr = options.number("sgd_update: lr", lr)
-    decay = options.number("sgd_update: weight_decay", weight_decay)
+    lr, decay = numbers("sgd_update", lr=lr, weight_decay=weight_decay)
     params -= lr * (grads + decay * params)
 
 
@@ -37,12 +34,67 @@ def momentum_update(
     `velocity` starts at 0, so that the first step is that of `sgd_update`.
     """
     _shapes("momentum_update", params, grads, velocity=velocity)
-    lr = options.number("momentum_update: lr", lr)
-    mu = options.number("momentum_update: momentum", momentum, below=1.0)
-    decay = options.number("momentum_update: weight_decay", weight_decay)
+    lr, mu, decay = numbers("momentum_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
     velocity *= mu
     velocity += grads + decay * params
     params -= lr * velocity
+
+
+def nesterov_update(
+    params: Array,
+    grads: Array,
+    velocity: Array,
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+) -> None:
+    """Do velocity = momentum * velocity + grads, then params -= lr * (grads + momentum * velocity), as in PyTorch.
+
+    The step goes where momentum will carry the parameters next: the gradient, and the new velocity once more.
+    """
+    _shapes("nesterov_update", params, grads, velocity=velocity)
+    lr, mu, decay = numbers("nesterov_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
+    g = grads + decay * params
+    velocity *= mu
+    velocity += g
+    params -= lr * (g + mu * velocity)
+
+
+def adagrad_update(
+    params: Array, grads: Array, h: Array, *, lr: float, eps: float = 1e-10, weight_decay: float = 0.0
+) -> None:
+    """Do h += grads**2, then params -= lr * grads / (sqrt(h) + eps): steps shrink where gradients were large.
+
+    `h` starts at 0 (Duchi et al. 2011).
+    """
+    _shapes("adagrad_update", params, grads, h=h)
+    lr, eps, decay = numbers("adagrad_update", lr=lr, eps=eps, weight_decay=weight_decay)
+    g = grads + decay * params
+    h += g * g
+    params -= lr * g / (h**0.5 + eps)
+
+
+def rmsprop_update(
+    params: Array,
+    grads: Array,
+    h: Array,
+    *,
+    lr: float,
+    alpha: float = 0.9,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """Do h = alpha * h + (1 - alpha) * grads**2, then params -= lr * grads / (sqrt(h) + eps).
+
+    `h` starts at 0 and forgets what was long ago (Hinton 2012, lecture 6e). PyTorch's default is alpha = 0.99.
+    """
+    _shapes("rmsprop_update", params, grads, h=h)
+    lr, alpha, eps, decay = numbers("rmsprop_update", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
+    g = grads + decay * params
+    h *= alpha
+    h += (1 - alpha) * g * g
+    params -= lr * g / (h**0.5 + eps)
 
 
 def adam_update(
@@ -64,15 +116,87 @@ def adam_update(
     ``params -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)``, as in PyTorch.
     """
     _shapes("adam_update", params, grads, m=m, v=v)
-    step = options.integer("adam_update: step", step, 1)
-    lr = options.number("adam_update: lr", lr)
-    beta1 = options.number("adam_update: beta1", beta1, below=1.0)
-    beta2 = options.number("adam_update: beta2", beta2, below=1.0)
-    eps = options.number("adam_update: eps", eps)
-    decay = options.number("adam_update: weight_decay", weight_decay)
+    step, lr, beta1, beta2, eps, decay = numbers(
+        "adam_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+    )
     g = grads + decay * params
+    _averages(m, v, g, beta1, beta2)
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    params -= lr * m_hat / (v_hat**0.5 + eps)
+
+
+def _averages(m: Array, v: Array, g: Array, beta1: float, beta2: float) -> None:
+    """Let m and v take in the gradient and its square."""
     m *= beta1
     m += (1 - beta1) * g
     v *= beta2
     v += (1 - beta2) * g * g
-    params -= lr / (1 - beta1**step) * m / (v**0.5 / math.sqrt(1 - beta2**step) + eps)
+
+
+def adamw_update(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> None:
+    """Do params *= 1 - lr * weight_decay, then one step of Adam without decay (Loshchilov and Hutter 2019).
+
+    The decay does not pass through m and v, so that it is as strong where gradients are large.
+    """
+    _shapes("adamw_update", params, grads, m=m, v=v)
+    step, lr, beta1, beta2, eps, decay = numbers(
+        "adamw_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
+    )
+    params *= 1 - lr * decay
+    _averages(m, v, grads, beta1, beta2)
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    params -= lr * m_hat / (v_hat**0.5 + eps)
+
+
+def nadam_update(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+) -> None:
+    """Do one step of Adam with Nesterov's momentum (Dozat 2016, algorithm 2), as in PyTorch's NAdam.
+
+    Adam's beta1 grows with the steps, as ``mu(t) = beta1 * (1 - 0.5 * 0.96**(t * momentum_decay))``, and the step
+    is taken along the gradient and the average m as it will be in the next step.
+    """
+    _shapes("nadam_update", params, grads, m=m, v=v)
+    step, lr, beta1, beta2, eps, decay, psi = numbers(
+        "nadam_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+        momentum_decay=momentum_decay,
+    )  # fmt: skip
+
+    def mu(t: int) -> float:
+        return float(beta1 * (1 - 0.5 * 0.96 ** (t * psi)))
+
+    product = 1.0
+    for t in range(1, step + 1):
+        product *= mu(t)
+        if product == 0:  # and so it stays
+            break
+    g = grads + decay * params
+    _averages(m, v, g, beta1, beta2)
+    m_hat = mu(step + 1) * m / (1 - product * mu(step + 1)) + (1 - mu(step)) * g / (1 - product)
+    v_hat = v / (1 - beta2**step)
+    params -= lr * m_hat / (v_hat**0.5 + eps)

@@ -1,56 +1,29 @@
-"""Activations on the tape, in terms of the public twins."""
+"""Activations and softmax on the tape, in terms of the public twins."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ... import reference
 from ..._checks import Array
 
 
-def relu_forward(x: Array, **attrs: Any) -> Array:
-    """Return y, shaped as x."""
-    return reference.relu(x)
+def twin_pair(
+    name: str, source: str = "y", attribute: str | None = None
+) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Return forward(x) and backward(dy, y or x) of the public twins called `name`.
 
+    `source` is what the gradient is taken from, "y" or "x"; `attribute` the one of the row that the twins take.
+    """
 
-def relu_backward(dy: Array, y: Array, **attrs: Any) -> Array:
-    """Return dx."""
-    return reference.relu_backward(dy, y)
+    def option(attrs: dict[str, Any]) -> dict[str, Any]:
+        return {} if attribute is None else {attribute: attrs[attribute]}
 
+    def forward(x: Array, **attrs: Any) -> Array:
+        result: Array = getattr(reference, name)(x, **option(attrs))
+        return result
 
-def leaky_relu_forward(x: Array, *, negative_slope: float, **attrs: Any) -> Array:
-    """Return y, shaped as x."""
-    return reference.leaky_relu(x, negative_slope=negative_slope)
+    def backward(dy: Array, **operands: Any) -> Array:
+        result: Array = getattr(reference, f"{name}_backward")(dy, operands[source], **option(operands))
+        return result
 
-
-def leaky_relu_backward(dy: Array, y: Array, *, negative_slope: float, **attrs: Any) -> Array:
-    """Return dx."""
-    return reference.leaky_relu_backward(dy, y, negative_slope=negative_slope)
-
-
-def sigmoid_forward(x: Array, **attrs: Any) -> Array:
-    """Return y, shaped as x."""
-    return reference.sigmoid(x)
-
-
-def sigmoid_backward(dy: Array, y: Array, **attrs: Any) -> Array:
-    """Return dx."""
-    return reference.sigmoid_backward(dy, y)
-
-
-def tanh_forward(x: Array, **attrs: Any) -> Array:
-    """Return y, shaped as x."""
-    return reference.tanh(x)
-
-
-def tanh_backward(dy: Array, y: Array, **attrs: Any) -> Array:
-    """Return dx."""
-    return reference.tanh_backward(dy, y)
-
-
-def identity_forward(x: Array, **attrs: Any) -> Array:
-    """Return y, a copy of x."""
-    return reference.identity(x)
-
-
-def identity_backward(dy: Array, **attrs: Any) -> Array:
-    """Return dx, a copy of dy."""
-    return dy.copy()
+    return forward, backward

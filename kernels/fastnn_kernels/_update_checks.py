@@ -1,0 +1,64 @@
+"""Checks of what changes parameters in place: updates, limits, learning rules. For kernels and twins alike."""
+
+import math
+from typing import Any
+
+from . import _checks as check
+from . import _options as options
+from ._checks import Shape
+
+# Numbers of updates that must stay below 1: what an average keeps of itself.
+_AVERAGES = ("momentum", "alpha", "beta1", "beta2")
+# From here on float64 does not hold every whole number.
+_LARGEST = 2**53
+
+
+def numbers(function: str, **given: Any) -> list[Any]:
+    """Check the numbers of an update by their names, and return them; an int stays an int."""
+    result: list[Any] = []
+    for name, value in given.items():
+        full = f"{function}: {name}"
+        if name == "step":
+            result.append(options.integer(full, value, 1))
+        else:
+            result.append(options.number(full, value, below=1.0 if name in _AVERAGES else math.inf))
+        if isinstance(result[-1], int) and result[-1] > _LARGEST:
+            raise ValueError(f"{full} is {value}, at most 2**53 is needed")
+    return result
+
+
+def limit(function: str, value: Any) -> Any:
+    """Check a limit: a number above 0."""
+    (plain,) = numbers(function, limit=value)
+    if plain == 0:
+        raise ValueError(f"{function}: limit is {plain}, a number above 0 is needed")
+    return plain
+
+
+def unit_axis(function: str, shape: Shape, axis: Any = None) -> int:
+    """Check the axis of the outputs of weights, or find it from the number of axes."""
+    if axis is None:
+        if len(shape) not in (2, 4):
+            raise ValueError(
+                f"{function}: w has shape {shape}; without axis it must be (n_in, n_out) or (C_out, C_in, KH, KW)"
+            )
+        return 1 if len(shape) == 2 else 0
+    checked = options.integer(f"{function}: axis", axis, -len(shape))
+    if checked >= len(shape):
+        raise ValueError(f"{function}: axis is {axis}, w has {len(shape)} axes (w.shape = {shape})")
+    return checked % len(shape)
+
+
+def unit_layout(function: str, shape: Shape, axis: Any = None) -> tuple[int, int, int]:
+    """Write the shape of weights as (outer, units, inner), with the axis of the outputs in the middle."""
+    place = unit_axis(function, shape, axis)
+    return math.prod(shape[:place]), shape[place], math.prod(shape[place + 1 :])
+
+
+def learning_shapes(function: str, w_shape: Shape, x_shape: Shape, **outputs: Shape) -> None:
+    """Check w (n_in, n_out), x (N, n_in) and arrays of (N, n_out) against each other."""
+    check.dense_shapes(function, x_shape, w_shape)
+    needed = (x_shape[0], w_shape[1])
+    for name, shape in outputs.items():
+        if shape != needed:
+            raise ValueError(f"{function}: {name} has shape {shape}, (N, n_out) = {needed} is needed")

@@ -1,0 +1,81 @@
+"""Pooling the textbook's way: each window as a column of a matrix, then the maximum or sum down the columns."""
+
+import numpy as np
+
+from ._jit import entries, inline, kernel, prange
+from .pool_plane import elements_inside, window_table
+
+
+@inline
+def _columns_inside(shift, width, ow, sw):
+    """Range of output columns q whose pixel ``q * sw + shift`` is inside the image."""
+    first = min(ow, max(0, -(shift // sw)))
+    return first, max(first, min(ow, (width - 1 - shift) // sw + 1))
+
+
+@kernel
+def _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, padding):
+    """Write the rows of channel `c`, one for each element of the window, with `padding` around the images."""
+    for element in range(kh * kw):
+        i, j = element // kw, element % kw
+        row = (c * kh * kw + element) * n * oh * ow
+        first, last = _columns_inside(j * dw - left, width, ow, sw)
+        for s in range(n):
+            for p in range(oh):
+                to = row + (s * oh + p) * ow
+                h = p * sh + i * dh - top
+                source = ((s * channels + c) * height + h) * width + j * dw - left
+                empty = h < 0 or h >= height
+                for q in range(ow if empty else first):
+                    cols[to + q] = padding
+                for q in range(0 if empty else first, 0 if empty else last):
+                    cols[to + q] = x[source + q * sw]
+                for q in range(ow if empty else last, ow):
+                    cols[to + q] = padding
+
+
+def _max_im2col_entry(workers, x, y, argmax, cols, n, channels, height, width,
+                      kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    places = oh * ow
+    for c in prange(channels):
+        _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, -np.inf)
+        for s in range(n):
+            to = (s * channels + c) * places
+            for k in range(places):
+                y[to + k] = -np.inf
+                argmax[to + k] = 0
+            for element in range(kh * kw):
+                source = ((c * kh * kw + element) * n + s) * places
+                for k in range(places):
+                    value, best = cols[source + k], y[to + k]
+                    beats = value > best or (value != value and best == best)
+                    y[to + k] = value if beats else best
+                    argmax[to + k] = element if beats else argmax[to + k]
+            for k in range(places):
+                r, q = k // ow * sh - top, k % ow * sw - left
+                i, j = argmax[to + k] // kw, argmax[to + k] % kw
+                if y[to + k] == -np.inf:  # the padding is never the maximum: the first pixel is
+                    i, j = elements_inside(r, kh, dh, height)[0], elements_inside(q, kw, dw, width)[0]
+                argmax[to + k] = (r + i * dh) * width + q + j * dw
+
+
+def _average_im2col_entry(workers, x, y, cols, n, channels, height, width,
+                          kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad):
+    places = oh * ow
+    rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
+    columns = window_table(width, ow, kw, sw, left, right, include_pad)
+    for c in prange(channels):
+        _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, 1, 1, top, left, 0.0)
+        for s in range(n):
+            to = (s * channels + c) * places
+            for k in range(places):
+                y[to + k] = 0
+            for element in range(kh * kw):
+                source = ((c * kh * kw + element) * n + s) * places
+                for k in range(places):
+                    y[to + k] += cols[source + k]
+            for k in range(places):
+                y[to + k] /= rows[2 * oh + k // ow] * columns[2 * ow + k % ow]
+
+
+MAX_IM2COL, AVERAGE_IM2COL = entries(_max_im2col_entry), entries(_average_im2col_entry)

@@ -1,0 +1,239 @@
+"""Pooling for compiled callers: the serial entries behind the public names."""
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from . import _options as options
+from . import _windows as geometry
+from . import adaptive_pool, avg_pool, max_pool, pool_im2col
+from ._jit import kernel
+from ._public import check_floats, flat, inside, output, read_pads, read_pair
+
+_max_serial, _max_backward_serial = max_pool.FORWARD[0], max_pool.BACKWARD[0]
+_average_serial, _average_backward_serial = avg_pool.FORWARD[0], avg_pool.BACKWARD[0]
+_global_serial, _global_backward_serial = adaptive_pool.GLOBAL[0], adaptive_pool.GLOBAL_BACKWARD[0]
+_max_im2col_serial, _average_im2col_serial = pool_im2col.MAX_IM2COL[0], pool_im2col.AVERAGE_IM2COL[0]
+_LIMIT = options.SIZE_LIMIT
+_count_places = kernel(geometry.pool_places)
+
+
+@kernel
+def _places(size, before, after, k, step, gap, ceil_mode):
+    """Check the windows along a side, and count them."""
+    if min(k, step, gap) < 1 or min(before, after) < 0:
+        raise ValueError("pooling: kernel size, stride and dilation must be at least 1, padding at least 0")
+    if max(k, step, gap, before, after) > _LIMIT:
+        raise ValueError("pooling: kernel size, stride, dilation or padding is too large")
+    span = gap * (k - 1) + 1
+    if max(before, after) > span // 2:
+        raise ValueError("pooling: the padding is larger than half of what the kernel spans")
+    if size < 1 or size + before + after < span:
+        raise ValueError("pooling: the kernel is larger than the padded image")
+    count = _count_places(size + before + after, span, step, after, ceil_mode)
+    for place in range(min(count, before // step + 1)):
+        start = place * step - before
+        inside = max(0, -(start // gap))
+        if inside >= k or start + inside * gap >= size:
+            raise ValueError("pooling: all of a window lies on the padding")
+    return count
+
+
+def _windows(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
+    """Return the flat tuple (kh, kw, oh, ow, sh, sw, dh, dw, top, bottom, left, right), checked, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(_windows)
+def _windows_compiled(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
+    default_stride = stride is None or isinstance(stride, (types.NoneType, types.Omitted))
+
+    def call(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
+        kh, kw = read_pair(kernel_size)
+        sh, sw = read_pair(kernel_size if default_stride else stride)
+        dh, dw = read_pair(dilation)
+        top, bottom, left, right = read_pads(padding, dh * (kh - 1) + 1, dw * (kw - 1) + 1, sh, sw)
+        oh = _places(x_shape[2], top, bottom, kh, sh, dh, ceil_mode)
+        ow = _places(x_shape[3], left, right, kw, sw, dw, ceil_mode)
+        return kh, kw, oh, ow, sh, sw, dh, dw, top, bottom, left, right
+
+    return call
+
+
+@kernel
+def _check_images(x_shape):
+    if min(x_shape[1], x_shape[2], x_shape[3]) < 1:
+        raise ValueError("pooling: images of at least one channel and one pixel are needed")
+
+
+@kernel
+def _max_direct(algorithm, x, y, argmax, x_shape, w):
+    n, c, height, width = x_shape
+    _max_serial(1, x, y, argmax, n * c, height, width, *w[:9], w[10])
+
+
+@kernel
+def _max_any(algorithm, x, y, argmax, x_shape, w):
+    n, c, height, width = x_shape
+    if algorithm == "im2col":
+        cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
+        _max_im2col_serial(1, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
+    elif algorithm == "direct":
+        _max_direct(algorithm, x, y, argmax, x_shape, w)
+    else:
+        raise ValueError("max_pool2d: algorithm must be 'direct' or 'im2col'")
+
+
+@kernel
+def _average_direct(algorithm, x, y, x_shape, w, include_pad):
+    n, c, height, width = x_shape
+    _average_serial(1, x, y, n * c, height, width, *w[:6], *w[8:], include_pad)
+
+
+@kernel
+def _average_any(algorithm, x, y, x_shape, w, include_pad):
+    n, c, height, width = x_shape
+    if algorithm == "im2col":
+        cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
+        _average_im2col_serial(1, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
+    elif algorithm == "direct":
+        _average_direct(algorithm, x, y, x_shape, w, include_pad)
+    else:
+        raise ValueError("avg_pool2d: algorithm must be 'direct' or 'im2col'")
+
+
+@inside(max_pool.max_pool2d)
+def _max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, algorithm="direct"):
+    check_floats("max_pool2d", x)
+    # Who does not name an algorithm does not compile the other one.
+    run = _max_any if isinstance(algorithm, types.UnicodeType) else _max_direct
+
+    def call(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, algorithm="direct"):
+        _check_images(x.shape)
+        w = _windows(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+        y = np.empty((x.shape[0], x.shape[1], w[2], w[3]), x.dtype)
+        argmax = np.empty(y.shape, np.int64)
+        run(algorithm, flat(x), y.reshape(-1), argmax.reshape(-1), x.shape, w)
+        return y, argmax
+
+    return call
+
+
+@inside(max_pool.max_pool2d_backward)
+def _max_pool2d_backward(dy, argmax, x_shape, out=None):
+    check_floats("max_pool2d_backward", dy)
+
+    def call(dy, argmax, x_shape, out=None):
+        n, c, height, width = x_shape
+        if dy.shape != argmax.shape or dy.shape[0] != n or dy.shape[1] != c:
+            raise ValueError("max_pool2d_backward: the shapes of dy, argmax and x_shape do not belong together")
+        for place in argmax.flat:
+            if place < 0 or place >= height * width:
+                raise ValueError("max_pool2d_backward: an element of argmax is outside the plane")
+        dx = output(out, (n, c, height, width), dy)
+        _max_backward_serial(1, flat(dy), flat(argmax), dx.reshape(-1), n * c, height * width,
+                             dy.shape[2] * dy.shape[3])
+        return dx
+
+    return call
+
+
+@inside(avg_pool.avg_pool2d)
+def _avg_pool2d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, algorithm="direct", out=None
+):
+    check_floats("avg_pool2d", x)
+    run = _average_any if isinstance(algorithm, types.UnicodeType) else _average_direct
+
+    def call(
+        x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, algorithm="direct", out=None
+    ):
+        _check_images(x.shape)
+        w = _windows(x.shape, kernel_size, stride, padding, 1, ceil_mode)
+        y = output(out, (x.shape[0], x.shape[1], w[2], w[3]), x)
+        run(algorithm, flat(x), y.reshape(-1), x.shape, w, count_include_pad)
+        return y
+
+    return call
+
+
+@inside(avg_pool.avg_pool2d_backward)
+def _avg_pool2d_backward(
+    dy, x_shape, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, out=None
+):
+    check_floats("avg_pool2d_backward", dy)
+
+    def call(dy, x_shape, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, out=None):
+        n, c, height, width = x_shape
+        w = _windows(x_shape, kernel_size, stride, padding, 1, ceil_mode)
+        if dy.shape != (n, c, w[2], w[3]):
+            raise ValueError("avg_pool2d_backward: dy does not have the shape of the forward output")
+        dx = output(out, (n, c, height, width), dy)
+        _average_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:], count_include_pad)
+        return dx
+
+    return call
+
+
+@inside(adaptive_pool.global_avg_pool2d)
+def _global_avg_pool2d(x, out=None):
+    check_floats("global_avg_pool2d", x)
+
+    def call(x, out=None):
+        _check_images(x.shape)
+        n, c, height, width = x.shape
+        y = output(out, (n, c), x)
+        _global_serial(1, flat(x), y.reshape(-1), n * c, height * width)
+        return y
+
+    return call
+
+
+@inside(adaptive_pool.global_avg_pool2d_backward)
+def _global_avg_pool2d_backward(dy, x_shape, out=None):
+    check_floats("global_avg_pool2d_backward", dy)
+
+    def call(dy, x_shape, out=None):
+        _check_images(x_shape)
+        n, c, height, width = x_shape
+        if dy.shape != (n, c):
+            raise ValueError("global_avg_pool2d_backward: dy must have the shape (N, C) of x_shape")
+        dx = output(out, (n, c, height, width), dy)
+        _global_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height * width)
+        return dx
+
+    return call
+
+
+@inside(adaptive_pool.adaptive_avg_pool2d)
+def _adaptive_avg_pool2d(x, output_size, out=None):
+    check_floats("adaptive_avg_pool2d", x)
+
+    def call(x, output_size, out=None):
+        _check_images(x.shape)
+        n, c, height, width = x.shape
+        oh, ow = read_pair(output_size)
+        if min(oh, ow) < 1 or max(oh, ow) > _LIMIT:
+            raise ValueError("adaptive_avg_pool2d: output_size must be at least 1, and a size that an array can have")
+        y = output(out, (n, c, oh, ow), x)
+        _average_serial(1, flat(x), y.reshape(-1), n * c, height, width, 0, 0, oh, ow, *adaptive_pool.NO_OPTIONS)
+        return y
+
+    return call
+
+
+@inside(adaptive_pool.adaptive_avg_pool2d_backward)
+def _adaptive_avg_pool2d_backward(dy, x_shape, out=None):
+    check_floats("adaptive_avg_pool2d_backward", dy)
+
+    def call(dy, x_shape, out=None):
+        _check_images(x_shape)
+        n, c, height, width = x_shape
+        if dy.shape[0] != n or dy.shape[1] != c or min(dy.shape[2], dy.shape[3]) < 1:
+            raise ValueError("adaptive_avg_pool2d_backward: the shapes of dy and x_shape do not belong together")
+        dx = output(out, (n, c, height, width), dy)
+        _average_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height, width, 0, 0, dy.shape[2], dy.shape[3],
+                                 *adaptive_pool.NO_OPTIONS)
+        return dx
+
+    return call

@@ -1,0 +1,21 @@
+"""Learning rules from before backpropagation, in place on w (n_in, n_out)."""
+
+from .._checks import Array
+from .._update_checks import learning_shapes, numbers
+
+
+def hebb_update(w: Array, x: Array, y: Array, *, eta: float) -> None:
+    """Do w[i, j] += eta * x[i] * y[j], summed over the samples; the textbook calls x[i] y_i."""
+    learning_shapes("hebb_update", w.shape, x.shape, y=y.shape)
+    (eta,) = numbers("hebb_update", eta=eta)
+    w += eta * (x.T @ y)
+
+
+def delta_update(w: Array, x: Array, target: Array, y: Array, *, eta: float) -> None:
+    """Do w[i, j] += eta * (target[j] - y[j]) * x[i], summed over the samples.
+
+    The textbook writes w -= eta * (y - target) * x, which is the same.
+    """
+    learning_shapes("delta_update", w.shape, x.shape, target=target.shape, y=y.shape)
+    (eta,) = numbers("delta_update", eta=eta)
+    w += eta * (x.T @ (target - y))

@@ -1,0 +1,96 @@
+"""Vectors whose elements lie apart in memory: for kernels with their lanes along the width of plain images."""
+
+# Numba finds an intrinsic's parameters by position: the typing context comes first.
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from . import simd
+from ._jit import inline
+from .simd import Vec, vload_first
+
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+
+
+@intrinsic
+def _vload_even(typingctx, memory, index, count):
+    """Load the first `count` of the elements at `index`, index + 2, ...; reads nothing behind the last of them."""
+    if not isinstance(simd.dtype_of(memory), types.Float):
+        return None
+    vector = simd.vec_of(memory)
+
+    def codegen(context, builder, sig, args):
+        value, index, count = args
+        L = vector.lanes
+        zeros = simd.constant(vector, 0.0)
+        # The second load starts one element early, so that its last lane is the last element wanted.
+        further = builder.add(index, ir.Constant(_I64, L - 1))
+        elements = builder.sub(builder.shl(count, ir.Constant(_I64, 1)), ir.Constant(_I64, 1))
+        places = (simd.address(context, builder, memory, value, i) for i in (index, further))
+        counts = (elements, builder.sub(elements, ir.Constant(_I64, L - 1)))
+        low, high = (
+            simd.emit_masked(builder, "load", zeros.type, place, n, zeros)
+            for place, n in zip(places, counts, strict=True)
+        )
+        chosen = [*range(0, L, 2), *range(L + 1, 2 * L, 2)]
+        return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_I32, L), chosen))
+
+    return vector(memory, types.intp, types.intp), codegen
+
+
+@intrinsic
+def _vload_apart(typingctx, memory, index, step, count):
+    """Load the first `count` of the elements at `index`, index + step, ..., one by one; the last again behind them."""
+    if not isinstance(simd.dtype_of(memory), types.Float):
+        return None
+    vector = simd.vec_of(memory)
+
+    def codegen(context, builder, sig, args):
+        value, index, step, count = args
+        last = builder.sub(count, ir.Constant(_I64, 1))
+        result = ir.Constant(simd.vector_ir(vector.dtype, vector.lanes), ir.Undefined)
+        for lane in range(vector.lanes):
+            here = ir.Constant(_I64, lane)
+            here = builder.select(builder.icmp_signed("<", here, last), here, last)
+            place = builder.add(index, builder.mul(here, step))
+            element = builder.load(simd.address(context, builder, memory, value, place))
+            result = builder.insert_element(result, element, ir.Constant(_I32, lane))
+        return result
+
+    return vector(memory, types.intp, types.intp, types.intp), codegen
+
+
+@inline
+def vload_strided(memory, index, step, count):
+    """Load the first `count` (at least 1) of the elements at `index`, index + step, ...
+
+    Reads nothing behind the last of them; the lanes behind hold anything.
+    """
+    if step == 1:
+        return vload_first(memory, index, count)
+    if step == 2:
+        return _vload_even(memory, index, count)
+    return _vload_apart(memory, index, step, count)
+
+
+@intrinsic
+def vstore_places(typingctx, places, index, offset, base, step, count):
+    """Store ``base + lane * step + offset`` as int64 for the first `count` lanes; offsets are whole and below 2**24."""
+    if not isinstance(offset, Vec) or simd.dtype_of(places) != types.int64:
+        return None
+
+    def codegen(context, builder, sig, args):
+        memory, index, vector, base, step, count = args
+        L = offset.lanes
+        wide = ir.VectorType(_I64, L)
+        whole = builder.fptosi(vector, ir.VectorType(ir.IntType(offset.dtype.bitwidth), L))
+        if offset.dtype.bitwidth < 64:
+            whole = builder.sext(whole, wide)
+        lanes = builder.mul(ir.Constant(wide, list(range(L))), simd.emit_splat(builder, wide, step))
+        result = builder.add(builder.add(whole, simd.emit_splat(builder, wide, base)), lanes)
+        place = simd.address(context, builder, places, memory, index)
+        simd.emit_masked(builder, "store", wide, place, count, result)
+        return context.get_dummy_value()
+
+    return types.void(places, types.intp, offset, types.intp, types.intp, types.intp), codegen

@@ -1,0 +1,403 @@
+"""Pooling: values worked out by hand, edges, drawn options against integer NumPy, refusals."""
+
+import os
+import types
+from collections.abc import Callable
+from math import lcm
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tapes import Net, threads
+
+import fastnn_kernels as fk
+import fastnn_kernels.reference as ref
+from fastnn_kernels import pool_plane
+from fastnn_kernels._jit import THREAD_LIMIT
+
+both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
+both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+both_algorithms = pytest.mark.parametrize("algorithm", ["direct", "im2col"])
+examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
+dtypes = st.sampled_from([np.float32, np.float64])
+algorithms = st.sampled_from(["direct", "im2col"])
+planes = st.tuples(st.integers(0, 3), st.integers(1, 3))
+# Some rows are longer than two vectors of any machine.
+sizes = st.tuples(st.integers(1, 10), st.one_of(st.integers(1, 12), st.integers(30, 70)))
+
+
+def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(-4, 5, shape)
+
+
+@st.composite
+def windows(draw: Any, dilated: bool) -> tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]:
+    """Draw images, a kernel and options that fit."""
+    pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    dilation = draw(st.one_of(st.just((1, 1)), st.tuples(st.integers(1, 3), st.integers(1, 3)))) if dilated else (1, 1)
+    most = [(d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
+    high, wide = (st.integers(0, m) for m in most)
+    padding = draw(
+        st.one_of(
+            st.integers(0, min(most)),
+            st.tuples(high, wide),
+            st.tuples(st.tuples(high, high), st.tuples(wide, wide)),
+            st.sampled_from(["valid", "same"]),
+        )
+    )
+    stride = 1 if padding == "same" else draw(st.one_of(st.none(), st.integers(1, 4), pairs))
+    options = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
+    if dilated:
+        options["dilation"] = dilation
+    shape = (*draw(planes), *draw(sizes))
+    try:
+        (ref.max_pool2d if dilated else ref.avg_pool2d)(np.zeros(shape), kernel, **options)
+    except ValueError:
+        assume(False)
+    return shape, kernel, options
+
+
+@examples
+@given(windows(dilated=True), dtypes, algorithms, st.sampled_from([0, 0.3]))
+def test_maxima_are_exact(drawn: Any, dtype: type, algorithm: str, odd: float) -> None:
+    """Of few different values, so that many tie, a share of them NaN or -inf; the padding never wins."""
+    shape, kernel, options = drawn
+    rng = np.random.default_rng(2)
+    x = integers(rng, *shape).astype(dtype)
+    x[rng.random(shape) < odd] = -np.inf
+    x[rng.random(shape) < odd / 3] = np.nan
+    y, argmax = fk.max_pool2d(x, kernel, **options, algorithm=algorithm)
+    expected, places = ref.max_pool2d(x, kernel, **options)
+    assert (y.dtype, argmax.dtype) == (dtype, np.int64)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(argmax, places)
+    for a, e in zip(ref.max_pool2d(x, kernel, **options, algorithm="im2col"), (expected, places), strict=True):
+        np.testing.assert_array_equal(a, e)
+    n, c, _, _ = np.indices(y.shape)
+    np.testing.assert_array_equal(x[n, c, argmax // shape[3], argmax % shape[3]], y)
+    dy = integers(rng, *y.shape)
+    np.testing.assert_array_equal(
+        fk.max_pool2d_backward(dy.astype(dtype), argmax, shape), ref.max_pool2d_backward(dy, places, shape)
+    )
+
+
+@examples
+@given(windows(dilated=False), dtypes, algorithms, st.booleans())
+def test_averages_are_exact(drawn: Any, dtype: type, algorithm: str, include_pad: bool) -> None:
+    """Of integers that every divisor divides."""
+    shape, kernel, options = drawn
+    options = {**options, "count_include_pad": include_pad}
+    rng = np.random.default_rng(3)
+    divisible = lcm(*range(1, kernel[0] + 1)) * lcm(*range(1, kernel[1] + 1))
+    x = divisible * integers(rng, *shape)
+    expected = ref.avg_pool2d(x, kernel, **options)
+    y = fk.avg_pool2d(x.astype(dtype), kernel, **options, algorithm=algorithm)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(ref.avg_pool2d(x, kernel, **options, algorithm="im2col"), expected)
+    dy = divisible * integers(rng, *expected.shape)
+    dx = fk.avg_pool2d_backward(dy.astype(dtype), shape, kernel, **options)
+    np.testing.assert_array_equal(dx, ref.avg_pool2d_backward(dy, shape, kernel, **options))
+
+
+@examples
+@given(planes, sizes, st.tuples(st.integers(1, 12), st.integers(1, 40)), dtypes)
+def test_adaptive_and_global_averages_are_exact(n_c: Any, size: Any, out: Any, dtype: type) -> None:
+    rng = np.random.default_rng(4)
+    shape = (*n_c, *size)
+    # The windows have the quotient's pixels, one more or two more.
+    counts = {k: range(s // p or 1, s // p + 3) for k, (s, p) in enumerate(zip(size, out, strict=True))}
+    scale = lcm(*counts[0]) * lcm(*counts[1])
+    x, dy = scale * rng.integers(-1, 2, shape), scale * rng.integers(-1, 2, (*n_c, *out))
+    assume(scale * size[0] * size[1] < 2**24 or dtype == np.float64)
+    np.testing.assert_array_equal(fk.adaptive_avg_pool2d(x.astype(dtype), out), ref.adaptive_avg_pool2d(x, out))
+    dx = fk.adaptive_avg_pool2d_backward(dy.astype(dtype), shape)
+    np.testing.assert_array_equal(dx, ref.adaptive_avg_pool2d_backward(dy, shape))
+    x, dy = size[0] * size[1] * integers(rng, *shape), size[0] * size[1] * integers(rng, *n_c)
+    np.testing.assert_array_equal(fk.global_avg_pool2d(x.astype(dtype)), ref.global_avg_pool2d(x))
+    dx = fk.global_avg_pool2d_backward(dy.astype(dtype), shape)
+    np.testing.assert_array_equal(dx, ref.global_avg_pool2d_backward(dy, shape))
+
+
+@both
+@both_algorithms
+def test_max_pool2d_by_hand(kernels: types.ModuleType, algorithm: str) -> None:
+    x = np.array([[[[1.0, 5.0, 5.0], [2.0, 5.0, 0.0], [-1.0, -2.0, -3.0]]]])
+    y, argmax = kernels.max_pool2d(x, 2, stride=1, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[5, 5], [5, 5]]]])
+    np.testing.assert_array_equal(argmax, [[[[1, 1], [4, 4]]]])  # the first of equal maxima
+    dx = kernels.max_pool2d_backward(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]), argmax, x.shape)
+    np.testing.assert_array_equal(dx, [[[[0, 3, 0], [0, 7, 0], [0, 0, 0]]]])
+
+
+@both
+@both_algorithms
+def test_max_pool2d_dilated_and_with_ceil_mode_by_hand(kernels: types.ModuleType, algorithm: str) -> None:
+    x = np.array([[[[1.0, 2.0, 3.0, 4.0, 9.0], [8.0, 7.0, 6.0, 5.0, 0.0]]]])
+    y, argmax = kernels.max_pool2d(x, (1, 2), stride=1, dilation=(1, 3), algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[4, 9], [8, 7]]]])
+    np.testing.assert_array_equal(argmax, [[[[3, 4], [5, 6]]]])
+    y, argmax = kernels.max_pool2d(x, (1, 2), ceil_mode=True, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[2, 4, 9], [8, 6, 0]]]])
+    np.testing.assert_array_equal(argmax, [[[[1, 3, 4], [5, 7, 9]]]])
+    # A third window would start in the padding.
+    y, _ = kernels.max_pool2d(x[:, :, :, :3], (1, 2), padding=(0, 1), ceil_mode=True, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[1, 3], [8, 7]]]])
+
+
+@both
+@both_algorithms
+@both_dtypes
+def test_max_pool2d_padding_is_never_the_maximum(kernels: types.ModuleType, algorithm: str, dtype: type) -> None:
+    x = np.array([[[[-3.0, -1.0], [-4.0, -2.0]]]], dtype)
+    y, argmax = kernels.max_pool2d(x, 2, padding=1, algorithm=algorithm)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(argmax, [[[[0, 1], [2, 3]]]])
+    y, argmax = kernels.max_pool2d(np.full_like(x, -np.inf), 2, padding=1, algorithm=algorithm)
+    np.testing.assert_array_equal(y, np.full((1, 1, 2, 2), -np.inf))
+    np.testing.assert_array_equal(argmax, [[[[0, 1], [2, 3]]]])
+
+
+@both
+@both_algorithms
+@both_dtypes
+def test_max_pool2d_returns_the_first_nan_and_points_at_infinities(
+    kernels: types.ModuleType, algorithm: str, dtype: type
+) -> None:
+    x = np.ones((1, 1, 2, 6), dtype)
+    x[0, 0, 0, 1] = x[0, 0, 1, 0] = np.nan
+    x[0, 0, 1, 3] = np.inf
+    x[0, 0, :, 4:] = -np.inf
+    y, argmax = kernels.max_pool2d(x, 2, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[np.nan, np.inf, -np.inf]]]])
+    np.testing.assert_array_equal(argmax, [[[[1, 9, 4]]]])
+
+
+@both
+@both_algorithms
+def test_avg_pool2d_by_hand(kernels: types.ModuleType, algorithm: str) -> None:
+    x = np.array([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]])
+    y = kernels.avg_pool2d(x, 2, stride=1, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[3, 4], [6, 7]]]])
+    y = kernels.avg_pool2d(x, 2, padding=1, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[0.25, 1.25], [2.75, 7.0]]]])
+    y = kernels.avg_pool2d(x, 2, padding=1, count_include_pad=False, algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[1, 2.5], [5.5, 7]]]])
+    # What hangs over the edge does not count, whatever count_include_pad says.
+    for include_pad in (True, False):
+        y = kernels.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=include_pad, algorithm=algorithm)
+        np.testing.assert_array_equal(y, [[[[3, 4.5], [7.5, 9]]]])
+    y = kernels.avg_pool2d(x, 2, padding=((0, 1), (0, 1)), algorithm=algorithm)
+    np.testing.assert_array_equal(y, [[[[3, 2.25], [3.75, 2.25]]]])
+
+
+@both
+def test_avg_pool2d_backward_by_hand(kernels: types.ModuleType) -> None:
+    dy = np.array([[[[4.0, 8.0], [12.0, 16.0]]]])
+    dx = kernels.avg_pool2d_backward(dy, (1, 1, 3, 3), 2, stride=1)
+    np.testing.assert_array_equal(dx, [[[[1, 3, 2], [4, 10, 6], [3, 7, 4]]]])
+    dx = kernels.avg_pool2d_backward(dy, (1, 1, 3, 3), 2, padding=1, count_include_pad=False)
+    np.testing.assert_array_equal(dx, [[[[4, 4, 4], [6, 4, 4], [6, 4, 4]]]])
+    # No window reaches the last column, and a stride above the kernel size leaves the middle one out.
+    dx = kernels.avg_pool2d_backward(dy[:, :, :1], (1, 1, 1, 4), 1, stride=2)
+    np.testing.assert_array_equal(dx, [[[[4, 0, 8, 0]]]])
+
+
+@both
+def test_global_and_adaptive_averages_by_hand(kernels: types.ModuleType) -> None:
+    x = np.arange(1.0, 11.0).reshape(1, 2, 1, 5)
+    np.testing.assert_array_equal(kernels.global_avg_pool2d(x), [[3, 8]])
+    dx = kernels.global_avg_pool2d_backward(np.array([[5.0, 10.0]]), x.shape)
+    np.testing.assert_array_equal(dx, [[[[1] * 5], [[2] * 5]]])
+    # Columns 0-1, 1-3, 3-4: windows share pixels where 5 / 3 falls inside one.
+    np.testing.assert_array_equal(kernels.adaptive_avg_pool2d(x, (1, 3)), [[[[1.5, 3, 4.5]], [[6.5, 8, 9.5]]]])
+    dx = kernels.adaptive_avg_pool2d_backward(np.array([[[[2.0, 3.0, 4.0]]]]), (1, 1, 1, 5))
+    np.testing.assert_array_equal(dx, [[[[1, 2, 1, 3, 2]]]])
+    # More windows than pixels.
+    np.testing.assert_array_equal(kernels.adaptive_avg_pool2d(x[:, :1, :, :2], (2, 3)), [[[[1, 1.5, 2]] * 2]])
+
+
+@both
+@both_dtypes
+@np.errstate(invalid="ignore")
+def test_averages_keep_nan_and_infinities_in_their_windows(kernels: types.ModuleType, dtype: type) -> None:
+    x = np.ones((1, 2, 4, 40), dtype)
+    x[0, 1, 1, 3], x[0, 1, 2, 36], x[0, 1, 3, 37] = np.nan, np.inf, -np.inf
+    expected = np.ones((1, 2, 2, 20), dtype)
+    expected[0, 1, 0, 1], expected[0, 1, 1, 18] = np.nan, np.nan  # inf - inf
+    for algorithm in ("direct", "im2col"):
+        np.testing.assert_array_equal(kernels.avg_pool2d(x, 2, algorithm=algorithm), expected)
+    np.testing.assert_array_equal(kernels.adaptive_avg_pool2d(x, (2, 20)), expected)
+    np.testing.assert_array_equal(kernels.global_avg_pool2d(x), [[1, np.nan]])
+    x[0, 1, 3, 37] = 1
+    assert kernels.avg_pool2d(x, 2)[0, 1, 1, 18] == np.inf
+
+
+@both
+@both_dtypes
+def test_empty_batch(kernels: types.ModuleType, dtype: type) -> None:
+    x = np.ones((0, 3, 6, 6), dtype)
+    for algorithm in ("direct", "im2col"):
+        y, argmax = kernels.max_pool2d(x, 2, algorithm=algorithm)
+        assert y.shape == argmax.shape == (0, 3, 3, 3)
+        assert (y.dtype, argmax.dtype) == (dtype, np.int64)
+        assert kernels.avg_pool2d(x, 2, algorithm=algorithm).shape == y.shape
+    assert kernels.max_pool2d_backward(y, argmax, x.shape).shape == x.shape
+    assert kernels.avg_pool2d_backward(y, x.shape, 2).shape == x.shape
+    assert kernels.adaptive_avg_pool2d(x, 4).shape == (0, 3, 4, 4)
+    assert kernels.adaptive_avg_pool2d_backward(y, x.shape).shape == x.shape
+    assert kernels.global_avg_pool2d(x).shape == (0, 3)
+    assert kernels.global_avg_pool2d_backward(y[:, :, 0, 0], x.shape).shape == x.shape
+
+
+def test_planes_too_large_for_offsets_in_float32() -> None:
+    """Beyond 2**24 pixels an offset is not exact in a float32 lane, and the windows are computed one by one."""
+    x = np.zeros((1, 1, 409_301, 41), np.float32)
+    x[0, 0, 409_299] = 1
+    _, argmax = fk.max_pool2d(x, (409_301, 1))
+    np.testing.assert_array_equal(argmax[0, 0, 0], 409_299 * 41 + np.arange(41))
+    assert int(np.float32(409_299 * 41)) != 409_299 * 41
+    assert x.size > pool_plane.EXACT
+
+
+@pytest.mark.skipif(THREAD_LIMIT < 2, reason="this process has one thread")
+def test_one_thread_and_two_give_the_same_bits() -> None:
+    x = np.random.default_rng(5).standard_normal((3, 5, 9, 21)).astype(np.float32)
+
+    def results() -> list[np.ndarray]:
+        options: dict[str, Any] = {"stride": 2, "padding": 1, "ceil_mode": True}
+        y, argmax = fk.max_pool2d(x, 3, **options)
+        return [
+            *(y, argmax, *fk.max_pool2d(x, 3, **options, algorithm="im2col")),
+            fk.max_pool2d_backward(y, argmax, x.shape),
+            fk.avg_pool2d(x, 3, **options),
+            fk.avg_pool2d(x, 3, **options, algorithm="im2col"),
+            fk.avg_pool2d_backward(y, x.shape, 3, **options),
+            fk.adaptive_avg_pool2d(x, (4, 5)),
+            fk.adaptive_avg_pool2d_backward(y, x.shape),
+            fk.global_avg_pool2d(x),
+            fk.global_avg_pool2d_backward(y[:, :, 0, 0], x.shape),
+        ]
+
+    with threads(1) as used:
+        one = results()
+        assert used == {1}
+    with threads(2) as used:
+        for actual, expected in zip(results(), one, strict=True):
+            np.testing.assert_array_equal(actual, expected)
+        assert used == {2}
+
+
+X = np.ones((2, 3, 6, 5), np.float32)
+Y = np.ones((2, 3, 3, 2), np.float32)
+S = (2, 3, 6, 5)
+I32 = 2**31 - 1
+
+# What is called, the error, what the message must say. For kernels and twins alike.
+REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
+    (lambda k: k.max_pool2d(X, 2, algorithm="fft"), ValueError, r"max_pool2d: algorithm is 'fft', .*'im2col'"),
+    (lambda k: k.max_pool2d(X, 2, dilation=0), ValueError, r"max_pool2d: dilation is 0"),
+    (lambda k: k.max_pool2d(X, 2, dilation=(1, -1)), ValueError, r"max_pool2d: dilation is -1"),
+    (lambda k: k.max_pool2d(X, 2, dilation=1.5), TypeError, r"max_pool2d: dilation is 1\.5 \(float\)"),
+    (lambda k: k.max_pool2d(X, 2, dilation=I32 + 1), ValueError, r"max_pool2d: dilation is 2147483648"),
+    (lambda k: k.max_pool2d(X, 3, dilation=3), ValueError, r"a 3x3 kernel that spans 7x7 pixels does not fit .*6x5"),
+    (lambda k: k.max_pool2d(X, 2, ceil_mode=1), TypeError, r"max_pool2d: ceil_mode is 1 \(int\)"),
+    (lambda k: k.max_pool2d(X, 2, stride=-1), ValueError, r"max_pool2d: stride is -1"),
+    (lambda k: k.max_pool2d(X, 2, padding=-1), ValueError, r"max_pool2d: padding is -1"),
+    (lambda k: k.max_pool2d(X, 2, padding=((0, 2), (0, 0))), ValueError, r"\(0, 2, 0, 0\) is more than half .*2x2"),
+    (lambda k: k.max_pool2d(X, 2, stride=2, padding="same"), ValueError, r"\"same\" needs stride 1"),
+    (lambda k: k.max_pool2d(X, 0), ValueError, r"max_pool2d: kernel_size is 0"),
+    (lambda k: k.max_pool2d(X, 2**40), ValueError, r"max_pool2d: kernel_size is 1099511627776"),
+    (lambda k: k.max_pool2d(X, (2, 2, 2)), ValueError, r"max_pool2d: kernel_size is \(2, 2, 2\)"),
+    (lambda k: k.max_pool2d(X[:, :, :0], 1), ValueError, r"max_pool2d: .*0x5"),
+    (lambda k: k.max_pool2d(X[:, :0], 1), ValueError, r"max_pool2d: x has shape \(2, 0, 6, 5\)"),
+    (
+        lambda k: k.max_pool2d(X[:, :, :1, :1], 2, padding=2, dilation=3),
+        ValueError,
+        r"max_pool2d: all of window row 0 lies on the padding",
+    ),
+    (lambda k: k.max_pool2d_backward(Y, np.zeros(Y.shape, int), (2, 3, 6)), ValueError, r"x_shape is \(2, 3, 6\)"),
+    (lambda k: k.max_pool2d_backward(Y, np.zeros(Y.shape, int), (2, 3, -6, 5)), ValueError, r"x_shape is -6"),
+    (lambda k: k.max_pool2d_backward(Y, np.full(Y.shape, 30), S), ValueError, r"argmax\[0, 0, 0, 0\] = 30, .*0 to 29"),
+    (
+        lambda k: k.max_pool2d_backward(Y, np.full(Y.shape, 2**64 - 1, np.uint64), S),
+        ValueError,
+        r"argmax\[0, 0, 0, 0\] = 18446744073709551615",
+    ),
+    (lambda k: k.avg_pool2d(X, 2, algorithm="winograd"), ValueError, r"avg_pool2d: algorithm is 'winograd'"),
+    (lambda k: k.avg_pool2d(X, 2, algorithm=None), ValueError, r"avg_pool2d: algorithm is None"),
+    (lambda k: k.avg_pool2d(X, 2, count_include_pad=0), TypeError, r"avg_pool2d: count_include_pad is 0 \(int\)"),
+    (lambda k: k.avg_pool2d(X, 2, ceil_mode=None), TypeError, r"avg_pool2d: ceil_mode is None"),
+    (lambda k: k.avg_pool2d(X, 2, padding=2), ValueError, r"avg_pool2d: padding .*more than half"),
+    (lambda k: k.avg_pool2d(X, 7), ValueError, r"avg_pool2d: a 7x7 kernel does not fit"),
+    (lambda k: k.avg_pool2d(X[0], 2), ValueError, r"avg_pool2d: x has 3 axes"),
+    (lambda k: k.avg_pool2d(X, 2, stride=(1, 0)), ValueError, r"avg_pool2d: stride is 0"),
+    (lambda k: k.avg_pool2d_backward(Y, S, 2, ceil_mode=True), ValueError, r"dy has shape .*\(2, 3, 3, 3\)"),
+    (lambda k: k.avg_pool2d_backward(Y, (2, 2, 6, 5), 2), ValueError, r"avg_pool2d_backward: dy has shape"),
+    (lambda k: k.avg_pool2d_backward(Y, (2, 3, 6), 2), ValueError, r"avg_pool2d_backward: x_shape is \(2, 3, 6\)"),
+    (lambda k: k.avg_pool2d_backward(Y, 6, 2), TypeError, r"avg_pool2d_backward: x_shape is 6 \(int\)"),
+    (lambda k: k.avg_pool2d_backward(Y, S, 2, padding=5), ValueError, r"avg_pool2d_backward: padding"),
+    (lambda k: k.avg_pool2d_backward(Y, S, 2, count_include_pad="no"), TypeError, r"count_include_pad is 'no'"),
+    (lambda k: k.global_avg_pool2d(X[0]), ValueError, r"global_avg_pool2d: x has 3 axes"),
+    (lambda k: k.global_avg_pool2d(X[:, :, :, :0]), ValueError, r"global_avg_pool2d: .*6x0, at least 1x1"),
+    (lambda k: k.global_avg_pool2d_backward(Y, S), ValueError, r"global_avg_pool2d_backward: dy has 4 axes"),
+    (lambda k: k.global_avg_pool2d_backward(Y[:, :2, 0, 0], S), ValueError, r"dy has shape \(2, 2\).*\(2, 3\)"),
+    (lambda k: k.global_avg_pool2d_backward(Y[..., 0, 0], (2, 3, 0, 5)), ValueError, r"0x5, at least 1x1"),
+    (lambda k: k.adaptive_avg_pool2d(X, 0), ValueError, r"adaptive_avg_pool2d: output_size is 0"),
+    (lambda k: k.adaptive_avg_pool2d(X, (2, None)), TypeError, r"adaptive_avg_pool2d: output_size is None"),
+    (lambda k: k.adaptive_avg_pool2d(X[:, 0], 2), ValueError, r"adaptive_avg_pool2d: x has 3 axes"),
+    (lambda k: k.adaptive_avg_pool2d_backward(Y, (2, 4, 6, 5)), ValueError, r"dy has .* 2 samples and 4 channels"),
+    (lambda k: k.adaptive_avg_pool2d_backward(Y[:, :, :0], S), ValueError, r"dy has shape .*at least one window"),
+    (lambda k: k.adaptive_avg_pool2d_backward(Y, (2, 3, 6)), ValueError, r"x_shape is \(2, 3, 6\)"),
+]
+
+
+@both
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row[2])
+def test_refusals(row: Any, kernels: types.ModuleType) -> None:
+    call, error, message = row
+    with pytest.raises(error, match=message):
+        call(kernels)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: fk.adaptive_avg_pool2d(X, I32),
+        lambda: fk.global_avg_pool2d_backward(np.ones((1, 1), np.float32), (1, 1, I32, I32)),
+        lambda: fk.max_pool2d_backward(X[:1, :1], np.zeros((1, 1, 6, 5), int), (1, 1, I32, I32)),
+    ],
+)
+def test_results_that_no_memory_holds(call: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match="no memory can hold"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "message"),
+    [
+        ("max_pool2d", {"kernel_size": (5, 2), "stride": (1, 1), "padding": (0, 0)}, "max_pool2d: a 5x2 kernel"),
+        ("max_pool2d", {"kernel_size": (2, 2), "stride": (1, 1), "padding": (0, 2, 0, 0)}, "more than half"),
+        ("avg_pool2d", {"kernel_size": (2, 2), "stride": (0, 1), "padding": (0, 0)}, "avg_pool2d: stride is 0"),
+        ("adaptive_avg_pool2d", {"output_size": (0, 1)}, "adaptive_avg_pool2d: output_size is 0"),
+    ],
+)
+def test_ops_of_the_tape_refuse_too(op: str, attributes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Net(3, 4, 4).layer(op, **attributes)
+    with pytest.raises(ValueError, match=f"{op}: x has 2 axes"):
+        Net(48).layer(op, **attributes)
+
+
+def test_a_global_average_of_the_tape_needs_maps() -> None:
+    with pytest.raises(ValueError, match="global_avg_pool2d: x has 2 axes"):
+        Net(48).layer("global_avg_pool2d")
+
+
+def test_windows_with_too_many_elements_to_number_them() -> None:
+    attributes = {"kernel_size": (4097, 4097), "stride": (1, 1), "padding": (0, 0)}
+    with pytest.raises(ValueError, match=r"kernel_size is \(4097, 4097\), at most 16777216 elements"):
+        Net(1, 5000, 5000).layer("max_pool2d", **attributes)

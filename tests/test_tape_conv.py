@@ -1,0 +1,230 @@
+"""Convolutions on the tape: exact on small integers for any options, gradients of whole nets, refusals."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tapes import SMALL, Net, assert_equal_gradients, both, data, make
+
+from fastnn_kernels import registry, tile_choice
+from fastnn_kernels.executor import Executor
+from fastnn_kernels.layout import scatter_block
+from fastnn_kernels.memory import Memory
+from fastnn_kernels.ops.shape import copy_op
+from fastnn_kernels.program import make_program
+from fastnn_kernels.reference.interpreter import Interpreter
+from fastnn_kernels.registry import Kernel, Op
+from fastnn_kernels.stage import Axis, Call, Machine, Stage
+from fastnn_kernels.task import FIRST, VALID
+
+SETTINGS = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
+NETS = ("dilated", "channel_groups", "depthwise", "stride_and_dilation", "transposed")
+
+
+# An op that hands its input on, and whose parameter's gradient is the gradient of each sample's input.
+
+
+def probe_backward(t):
+    m, at, size, batch = t.arena, t.at, t.options[0], t.options[1]
+    for i in range(batch * size):
+        m[at[1] + i] = 0.0
+    scatter_block(m, at[0], size, t.info[VALID], m, at[1] + t.info[FIRST] * size)
+    return 0
+
+
+def _probe(row, places, machine):
+    x, y = places["x"], places["y"]
+    return Call(copy_op, (*x.shape, x.channel, x.row, y.channel, y.row))
+
+
+def _probe_backward(row, places, machine):
+    size = prod(row.values["dy"].shape)
+    return Call(probe_backward, (size, row.grads["dp"].size // size))
+
+
+registry.register(
+    Op(
+        "probe",
+        lambda shapes, **attrs: {"y": shapes["x"]},
+        Kernel("forward", ("x", "p"), ("y",), lambda x, p, **attrs: x.copy(),
+               (Stage(Axis.BLOCK, ("x",), ("y",), _probe),)),
+        (Kernel("backward", ("dy",), ("dp",), lambda dy, **attrs: dy.ravel(),
+                (Stage(Axis.BLOCK, ("dy",), ("dp",), _probe_backward, plain=True),)),),
+    )
+)  # fmt: skip
+
+
+@contextmanager
+def few_tiles() -> Iterator[None]:
+    """Choose among four tiles instead of as many as there are shapes: each is an op to compile."""
+    choices = (tile_choice.product_tile, tile_choice.input_gradient_tile)
+    with patch.object(tile_choice, "_ROWS", (1, 2)), patch.object(tile_choice, "_COLS", (1, 3)):
+        for choose in choices:
+            choose.cache_clear()
+        yield
+    for choose in choices:
+        choose.cache_clear()
+
+
+@st.composite
+def sides(draw):
+    """One direction of a kernel: elements, stride, dilation, padding before and behind, pixels that it spans."""
+    taps, stride, gap = (draw(st.integers(1, 4)) for _ in range(3))
+    before, behind = (draw(st.integers(0, 4)) for _ in range(2))
+    return taps, stride, gap, before, behind, gap * (taps - 1) + 1
+
+
+def options_of(high, wide, groups):
+    return {
+        "kernel_size": (high[0], wide[0]),
+        "stride": (high[1], wide[1]),
+        "dilation": (high[2], wide[2]),
+        "padding": (*high[3:5], *wide[3:5]),
+        "groups": groups,
+    }
+
+
+@st.composite
+def convolutions(draw):
+    """Input shape, filters and options of a conv2d whose kernel fits, often just so."""
+    high, wide = draw(sides()), draw(sides())
+    groups, channels, filters = (draw(st.integers(1, 3)) for _ in range(3))
+    sizes = [max(1, span - before - behind) + draw(st.integers(0, 6)) for *_, before, behind, span in (high, wide)]
+    return (groups * channels, *sizes), groups * filters, options_of(high, wide, groups)
+
+
+@st.composite
+def transposed_convolutions(draw):
+    """The same of a conv_transpose2d, with an output of at least one pixel."""
+    high, wide = draw(sides()), draw(sides())
+    groups, channels, filters = (draw(st.integers(1, 3)) for _ in range(3))
+    sizes, extra = [], []
+    for _, stride, gap, before, behind, span in (high, wide):
+        extra.append(draw(st.integers(0, max(stride, gap) - 1)))
+        least = 1 + max(0, -(-(before + behind - span - extra[-1] + 1) // stride))
+        sizes.append(least + draw(st.integers(0, 3)))
+    options = {**options_of(high, wide, groups), "output_padding": tuple(extra)}
+    return (groups * channels, *sizes), groups * filters, options
+
+
+def assert_exact(layer, geometry, n, bias):
+    """Forward pass and all gradients of one layer equal the reference's, on integers that float32 adds exactly."""
+    x_shape, filters, options = geometry
+    net = Net(*x_shape)
+    net.layer("probe", p=net.tape.parameter("dx", (n * prod(x_shape),)))
+    getattr(net, layer)(filters, bias=bias, **options)
+    tape = net.done("sum_squared_error")
+    rng = np.random.default_rng(n)
+    x = rng.integers(-4, 5, (n, *x_shape)).astype(np.float64)
+    expected = Interpreter(tape, Memory.create(tape, np.float64))
+    expected.memory.params[:] = rng.integers(-4, 5, tape.size)
+    y = expected.forward(x, n)
+    # The loss divides by n, which leaves small integers for the gradient of y.
+    dy = rng.integers(-3, 4, y.shape)
+    expected.gradients(x, y - n * dy)
+    for dtype in (np.float32, np.float64):
+        executor = Executor(tape, Memory.create(tape, dtype))
+        executor.memory.params[:] = expected.memory.params
+        executor.memory.grads[:] = np.nan
+        with few_tiles():
+            np.testing.assert_array_equal(executor.forward(x.astype(dtype), n), y)
+            executor.gradients(x.astype(dtype), (y - n * dy).astype(dtype))
+        views = Memory.views(tape, expected.memory.grads)
+        for name, gradient in Memory.views(tape, executor.memory.grads).items():
+            np.testing.assert_array_equal(gradient, views[name], err_msg=f"{name} {dtype.__name__}")
+
+
+batches = st.sampled_from([1, 3, 17, 40])
+
+
+@SETTINGS
+@given(convolutions(), batches, st.booleans())
+def test_conv2d_is_exact(geometry, n, bias):
+    assert_exact("conv", geometry, n, bias)
+
+
+@SETTINGS
+@given(transposed_convolutions(), batches, st.booleans())
+def test_conv_transpose2d_is_exact(geometry, n, bias):
+    assert_exact("conv_transpose", geometry, n, bias)
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_gradients_equal_central_differences(net):
+    tape = SMALL[net]()
+    executor = make(Executor, tape, np.float64)
+    x, y = data(tape, 3, np.float64)
+    executor.gradients(x, y)
+    params, grads = executor.memory.params, executor.memory.grads.copy()
+    rng, eps = np.random.default_rng(11), 1e-6
+    for p in tape.params:
+        for k in p.offset + rng.choice(p.size, min(4, p.size), replace=False):
+            losses = []
+            for shift in (eps, -2 * eps):
+                params[k] += shift
+                losses.append(executor.evaluate(x, y, 3)[0] / 3)
+            params[k] += eps
+            np.testing.assert_allclose(grads[k], (losses[0] - losses[1]) / (2 * eps), rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("frozen", ["w", "b"])
+@pytest.mark.parametrize("layer", ["conv", "conv_transpose"])
+def test_a_frozen_weight_with_a_trained_bias_and_the_other_way_round(layer, frozen):
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(1, 1, 1, 1))
+    tape = getattr(net, layer)(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh").done("sum_squared_error")
+    (row,) = [row for row in tape.forward if "layer1/w" in {p.name for p in row.params.values()}]
+    stopped = replace(row.params[frozen], trainable=False)
+    tape.params[stopped.index] = stopped
+    tape.forward[tape.forward.index(row)] = replace(row, params={**row.params, frozen: stopped})
+    executor, reference = both(tape, np.float64)
+    assert_equal_gradients(executor, reference, *data(tape, 19, np.float64))
+
+
+def test_options_compile_nothing_of_their_own():
+    def functions(**options):
+        tape = Net(4, 9, 9).conv(4, (3, 3)).conv(4, (3, 3), **options).done("sum_squared_error")
+        program = make_program(tape, Machine(16, 24), backward=True, loss=True, update=None)
+        return {call.function for call in program.calls}
+
+    # The maps are as wide as without options, so the tiles are the same.
+    assert functions(padding=(1, 1, 1, 1), dilation=(2, 2)) == functions()
+
+
+REFUSED = [
+    ("conv", (3, 6, 6), 4, {"groups": 2}, r"conv2d: groups is 2, it must divide both the 3 channels"),
+    ("conv", (4, 6, 6), 3, {"groups": 2}, r"conv2d: groups is 2, it must divide .* the 3 filters"),
+    ("conv", (2, 6, 6), 4, {"dilation": (1, 3)}, r"conv2d: a 3x3 kernel that spans 3x7 pixels does not fit"),
+    ("conv", (2, 6, 6), 4, {"dilation": (0, 1)}, r"conv2d: dilation is 0, at least 1 is needed"),
+    ("conv", (2, 6, 6), 4, {"stride": (1, -1)}, r"conv2d: stride is -1, at least 1 is needed"),
+    ("conv", (2, 6, 6), 4, {"padding": (0, 0, -1, 0)}, r"conv2d: padding is -1, at least 0 is needed"),
+    ("conv", (30,), 4, {}, r"conv2d: x has 2 axes"),
+    ("conv_transpose", (3, 6, 6), 4, {"groups": 2}, r"conv_transpose2d: groups is 2, it must divide the 3 channels"),
+    ("conv_transpose", (2, 6, 6), 4, {"output_padding": (0, 1)}, r"conv_transpose2d: output_padding is \(0, 1\)"),
+    ("conv_transpose", (2, 1, 1), 4, {"padding": (1, 1, 2, 2)}, r"conv_transpose2d: the output would be 1x-1"),
+]
+
+
+@pytest.mark.parametrize(("layer", "x_shape", "filters", "options", "message"), REFUSED)
+def test_a_layer_that_does_not_fit_is_refused(layer, x_shape, filters, options, message):
+    net = Net(*x_shape)
+    rows = len(net.tape.forward)
+    with pytest.raises(ValueError, match=message):
+        getattr(net, layer)(filters, (3, 3), **options)
+    assert len(net.tape.forward) == rows
+
+
+def test_the_channels_must_be_those_of_the_weights():
+    tape = Net(3, 6, 6).tape
+    x = tape.inputs[0]
+    w = tape.parameter("w", (4, 2, 3, 3))
+    with pytest.raises(ValueError, match=r"conv2d: x has 3 channels .* but w expects 2"):
+        tape.add("conv2d", x=x, w=w, b=None, stride=(1, 1), padding=(0, 0, 0, 0))
+    with pytest.raises(ValueError, match=r"conv_transpose2d: x has 3 channels .* but w expects 4"):
+        tape.add("conv_transpose2d", x=x, w=w, b=None, stride=(1, 1), padding=(0, 0, 0, 0))
