@@ -1,4 +1,4 @@
-"""Nets that compute otherwise in training than at inference: batch normalisation and dropout, and what they keep."""
+"""Nets with normalisation and dropout: training, inference, and what they keep from step to step."""
 
 from math import prod
 
@@ -7,19 +7,15 @@ import pytest
 from tapes import (
     ADAM,
     MOMENTUM,
-    STATEFUL,
-    Net,
     assert_equal_gradients,
     assert_near,
     assert_same_arrays,
     both,
     data,
-    dropped,
-    everything,
     make,
-    normed_batch,
     threads,
 )
+from tapes_norm import NORMED, Net, dropped, everything, normed_batch
 from test_same_bits import fill_large, fill_nan, fill_ones
 
 import fastnn_kernels.reference as ref
@@ -28,7 +24,7 @@ from fastnn_kernels.executor import Executor
 from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.tape import Tape
 
-nets = pytest.mark.parametrize("net", STATEFUL)
+nets = pytest.mark.parametrize("net", NORMED)
 both_kinds = pytest.mark.parametrize("kind", [Executor, Interpreter], ids=["compiled", "reference"])
 
 
@@ -49,7 +45,7 @@ def assert_near_states(tape, actual, expected):
 
 @nets
 def test_gradients_equal_the_reference(net):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor, reference = both(tape, np.float64)
     for n in (40, 17, 3, 16):
         state = executor.memory.state.copy()
@@ -60,7 +56,7 @@ def test_gradients_equal_the_reference(net):
 
 @nets
 def test_gradients_in_float32_equal_the_reference(net):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor, reference = both(tape, np.float32)
     for n in (17, 40):
         x, y = data(tape, n, np.float32)
@@ -71,7 +67,7 @@ def test_gradients_in_float32_equal_the_reference(net):
 
 @nets
 def test_forward_and_evaluate_equal_the_reference_and_change_nothing(net):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor, reference = (with_state(kind, tape, np.float64) for kind in (Executor, Interpreter))
     state = executor.memory.state.copy()
     x, y = data(tape, 37, np.float64)
@@ -87,7 +83,7 @@ def test_forward_and_evaluate_equal_the_reference_and_change_nothing(net):
 
 @nets
 def test_at_inference_a_sample_gives_the_same_bits_in_any_batch(net):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor = with_state(Executor, tape, np.float64)
     x, _ = data(tape, 40, np.float64)
     alone = executor.forward(x, 1)
@@ -98,7 +94,7 @@ def test_at_inference_a_sample_gives_the_same_bits_in_any_batch(net):
 @nets
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_training_equals_the_reference(net, dtype):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor, reference = both(tape, dtype, MOMENTUM)
     x, y = data(tape, 60, dtype)
     for interpreter in (executor, reference):
@@ -111,7 +107,7 @@ def test_training_equals_the_reference(net, dtype):
     else:  # eight steps let the rounding of float32 grow
         np.testing.assert_allclose(executor.memory.params, reference.memory.params, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(executor.memory.state, reference.memory.state, rtol=1e-3, atol=1e-4)
-    assert (executor.memory.state != make(Executor, tape, dtype).memory.state).all()
+    assert (executor.memory.state != make(Executor, tape, dtype).memory.state).all()  # where there is any
 
 
 @both_kinds
@@ -170,7 +166,7 @@ def test_batch_statistics_keep_their_digits_beside_a_large_mean():
 @nets
 @pytest.mark.parametrize("fill", [fill_nan, fill_ones, fill_large])
 def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     executor = with_state(Executor, tape, np.float64)
     for n in (17, 8, 3):
         x, y = data(tape, n, np.float64)
@@ -189,7 +185,7 @@ def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @nets
 def test_one_thread_and_two_give_the_same_bits(net, dtype):
-    tape = STATEFUL[net]()
+    tape = NORMED[net]()
     x, y = data(tape, 150, dtype)
     memories = []
     for count in (1, 2, 2):

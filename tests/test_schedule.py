@@ -5,8 +5,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from tapes import ADAM, SMALL, STATEFUL, Net, grouped, lenet
-from tapes import ALL as STATELESS
+from tapes import ADAM, SMALL, Net, grouped, lenet
+from tapes import ALL as WITHOUT_NORM
+from tapes_norm import NORMED
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.ops.update import (
@@ -29,7 +30,7 @@ BLOCK, GROUP, TILE, CHUNK = Axis
 # AVX-512 and AVX2 in float32, AVX-512 and SSE2 in float64.
 MACHINES = [Machine(16, 24, 16), Machine(8, 12, 8), Machine(8, 24, 8), Machine(2, 12, 2), Machine(1, 24, 16)]
 
-ALL = {**STATELESS, **STATEFUL}
+ALL = {**WITHOUT_NORM, **NORMED}
 nets = pytest.mark.parametrize("net", ALL)
 machines = pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.lanes}-lanes")
 
