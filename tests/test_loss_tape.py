@@ -135,7 +135,7 @@ def test_one_thread_and_two_give_the_same_bits():
 
 
 def phases(**options):
-    program = make_program(net(**options), Machine(8, 24), backward=True, loss=True, update=None)
+    program = make_program(net(**options), Machine(8, 24, 8), backward=True, loss=True, update=None)
     return [Axis(axis) for _, _, axis in program.phases], [call.function.__name__ for call in program.calls]
 
 
