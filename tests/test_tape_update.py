@@ -50,7 +50,7 @@ def train(interpreter, tape, samples=60, batch_size=17, lr=0.01):
 
 def test_phases():
     def last_phases(update, tape):
-        program = make_program(tape, Machine(16, 24), backward=True, loss=True, update=update)
+        program = make_program(tape, Machine(16, 24, 16), backward=True, loss=True, update=update)
         assert program.phases[1][2] == BLOCK
         return [
             (Axis(axis), [c.function.__name__ for c in program.calls[first:last]])
