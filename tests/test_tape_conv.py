@@ -224,7 +224,7 @@ def test_the_channels_must_be_those_of_the_weights():
     tape = Net(3, 6, 6).tape
     x = tape.inputs[0]
     w = tape.parameter("w", (4, 2, 3, 3))
-    with pytest.raises(ValueError, match="conv2d: x has 3 channels .* but w expects 2"):
+    with pytest.raises(ValueError, match=r"conv2d: x has 3 channels .* but w expects 2"):
         tape.add("conv2d", x=x, w=w, b=None, stride=(1, 1), padding=(0, 0, 0, 0))
-    with pytest.raises(ValueError, match="conv_transpose2d: x has 3 channels .* but w expects 4"):
+    with pytest.raises(ValueError, match=r"conv_transpose2d: x has 3 channels .* but w expects 4"):
         tape.add("conv_transpose2d", x=x, w=w, b=None, stride=(1, 1), padding=(0, 0, 0, 0))
