@@ -218,37 +218,37 @@ def frozen() -> Tape:
 
 def dilated() -> Tape:
     """Gaps in the kernels, so that a kernel spans more than the map."""
-    net = Net(2, 6, 7).conv(4, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2)).layer("tanh")
-    net.conv(4, (3, 2), padding=(3, 3, 0, 0), dilation=(3, 5)).layer("sigmoid")
+    net = Net(2, 5, 6).conv(4, (3, 3), padding=(2, 2, 2, 2), dilation=(2, 2)).layer("tanh")
+    net.conv(3, (2, 3), padding=(3, 3, 4, 5), dilation=(3, 5)).layer("sigmoid")
     return net.flatten().dense(5).done()
 
 
 def channel_groups() -> Tape:
     """Groups with several channels and filters each; the second convolution regroups the first one's."""
-    net = Net(4, 6, 7).conv(8, (3, 3), padding=(1, 1, 1, 1), groups=2).layer("relu")
-    return net.conv(4, (1, 1), groups=4).layer("tanh").flatten().dense(5).done()
+    net = Net(6, 5, 6).conv(8, (3, 3), padding=(1, 1, 1, 1), groups=2).layer("relu")
+    return net.conv(8, (3, 3), padding=(1, 1, 1, 1), groups=2).layer("tanh").flatten().dense(5).done()
 
 
 def depthwise() -> Tape:
-    """A filter or two for each channel alone, then a pointwise convolution that mixes the channels."""
-    net = Net(2, 6, 7).conv(4, (3, 3), padding=(1, 1, 1, 1), groups=2, bias=False).layer("relu").conv(4, (1, 1))
-    net.conv(4, (3, 3), stride=(2, 2), padding=(0, 1, 1, 0), groups=4).layer("tanh").conv(8, (1, 1))
+    """One filter or two for each channel alone, then pointwise convolutions that mix the channels."""
+    net = Net(2, 6, 3).conv(4, (3, 3), padding=(1, 1, 1, 1), groups=2, bias=False).layer("relu").conv(3, (1, 1))
+    net.conv(3, (3, 3), padding=(0, 1, 1, 1), groups=3).layer("tanh").conv(4, (1, 1))
     return net.flatten().dense(5).done()
 
 
 def stride_and_dilation() -> Tape:
     """Stride and dilation with and without a common divisor, padding of its own on each side."""
-    net = Net(2, 9, 11).conv(4, (3, 2), stride=(2, 3), padding=(2, 0, 1, 3), dilation=(1, 2)).layer("tanh")
-    net.conv(4, (3, 3), stride=(2, 2), padding=(3, 4, 4, 2), dilation=(2, 3), groups=2).layer("tanh")
-    return net.conv(2, (2, 2), stride=(3, 2), padding=(1, 2, 2, 1), dilation=(3, 4)).flatten().dense(5).done()
+    net = Net(2, 9, 11).conv(4, (3, 3), stride=(2, 3), padding=(2, 0, 1, 1), dilation=(1, 2)).layer("tanh")
+    net.conv(4, (3, 3), stride=(2, 2), padding=(3, 4, 4, 5), dilation=(2, 3), groups=2).layer("tanh")
+    return net.conv(3, (2, 3), stride=(3, 2), padding=(1, 2, 4, 4), dilation=(3, 4)).flatten().dense(5).done()
 
 
 def transposed() -> Tape:
     """Down and up again: transposed convolutions with stride, dilation, groups and sizes that stride alone lacks."""
-    net = Net(2, 6, 7).conv(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1)).layer("tanh")
-    net.conv_transpose(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), output_padding=(1, 0)).layer("sigmoid")
-    net.conv_transpose(4, (2, 3), stride=(1, 2), padding=(0, 1, 2, 0), dilation=(2, 3), groups=2, bias=False)
-    return net.layer("tanh").conv_transpose(2, (2, 2), dilation=(3, 1), output_padding=(2, 0)).done("sum_squared_error")
+    net = Net(2, 6, 6).conv(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1)).layer("tanh")
+    net.conv_transpose(4, (3, 3), stride=(2, 2), padding=(1, 1, 1, 1), output_padding=(1, 1)).layer("sigmoid")
+    net.conv_transpose(4, (2, 3), stride=(1, 2), padding=(0, 1, 6, 5), dilation=(2, 3), groups=2, bias=False)
+    return net.layer("tanh").conv_transpose(3, (2, 3), dilation=(3, 1), output_padding=(2, 0)).done("sum_squared_error")
 
 
 def pools() -> Tape:
