@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tapes import ADAM, Net, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
+from tape_nets import Net
+from tapes import ADAM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 
 import fastnn_kernels.reference as ref
 from fastnn_kernels._jit import THREAD_LIMIT

@@ -4,22 +4,8 @@ from math import prod
 
 import numpy as np
 import pytest
-from tapes import (
-    ADAM,
-    MOMENTUM,
-    STATEFUL,
-    Net,
-    assert_equal_gradients,
-    assert_near,
-    assert_same_arrays,
-    both,
-    data,
-    dropped,
-    everything,
-    make,
-    normed_batch,
-    threads,
-)
+from tape_nets import STATEFUL, Net, dropped, everything, normed_batch
+from tapes import ADAM, MOMENTUM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 from test_same_bits import fill_large, fill_nan, fill_ones
 
 import fastnn_kernels.reference as ref

@@ -6,7 +6,8 @@ again; `refuse` sets a status, which stops a step before its update.
 
 import numpy as np
 import pytest
-from tapes import MOMENTUM, Net, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
+from tape_nets import Net
+from tapes import MOMENTUM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 
 from fastnn_kernels import registry
 from fastnn_kernels._jit import THREAD_LIMIT

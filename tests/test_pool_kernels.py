@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tapes import Net, threads
+from tape_nets import Net
+from tapes import threads
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref

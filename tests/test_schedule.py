@@ -5,8 +5,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from tapes import ADAM, SMALL, STATEFUL, Net, grouped, lenet
-from tapes import ALL as STATELESS
+from tape_nets import ALL as STATELESS
+from tape_nets import SMALL, STATEFUL, Net, grouped, lenet
+from tapes import ADAM
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.ops.update import (

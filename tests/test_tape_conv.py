@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tapes import SMALL, Net, assert_equal_gradients, both, data, make
+from tape_nets import SMALL, Net
+from tapes import assert_equal_gradients, both, data, make
 
 from fastnn_kernels import registry, tile_choice
 from fastnn_kernels.executor import Executor

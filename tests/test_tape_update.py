@@ -4,21 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tapes import (
-    ADAM,
-    MOMENTUM,
-    SGD,
-    SMALL,
-    UPDATES,
-    assert_near,
-    assert_same_arrays,
-    both,
-    data,
-    grouped,
-    make,
-    threads,
-    trained,
-)
+from tape_nets import SMALL, grouped
+from tapes import ADAM, MOMENTUM, SGD, UPDATES, assert_near, assert_same_arrays, both, data, make, threads, trained
 
 import fastnn_kernels.reference as ref
 from fastnn_kernels._jit import THREAD_LIMIT
