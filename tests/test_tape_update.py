@@ -83,6 +83,16 @@ def test_clipped_training_equals_the_reference(net, clip, dtype):
         assert np.linalg.norm(executor.memory.grads) <= update.clip_norm * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_of_single_samples_equals_the_reference(dtype):
+    """A batch of one has memory of another layout; the sums of squares have their place in it as well."""
+    tape = in_balls(SMALL["two_features"]())
+    executor, reference = both(tape, dtype, replace(SGD, clip_norm=0.05, clip_value=0.04))
+    for interpreter in (executor, reference):
+        train(interpreter, tape, samples=7, batch_size=1, lr=0.1)
+    assert_same_arrays(tape, executor.memory.params, reference.memory.params)
+
+
 def test_a_limit_that_is_not_reached_changes_no_bit():
     tape = SMALL["same_padded"]()
     memories = []
