@@ -26,9 +26,9 @@ class Kernel:
     reads, writes : tuple of str
         Operand names. The gradient of operand `v` is called `dv`; that is how the tape wires backward rows.
     twin : callable
-        ``twin(**reads, shapes=..., step=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on
-        plain (N, ...) arrays; operands that are absent (a layer without bias) are passed as None. That of a loss is
-        given the `target` as well, and returns the batch's mean loss first.
+        ``twin(**reads, shapes=..., **attrs) -> array or tuple of arrays`` in the order of `writes`, on plain
+        (N, ...) arrays; operands that are absent (a layer without bias) are passed as None. That of a loss is given
+        the `target` as well, and returns the batch's mean loss first; that of a random op is given the `step`.
     stages : tuple of Stage
         The compiled kernel: one stage, or several where the batch as a whole is needed in between.
     alias : bool

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .. import reference
+from .. import reference, registry
 from ..memory import Array, Memory
 from ..tape import Row, Tape
 from ..update import Update
@@ -105,7 +105,8 @@ class Interpreter:
         """Run the rows in order, each on what `values`, parameters and states hold; add what they write."""
         for row in rows:
             kernel = row.definition
-            results = kernel.twin(**self._operands(row, values), step=step, **self._attributes(row))
+            drawn = {"step": step} if registry.get(row.op).random else {}
+            results = kernel.twin(**self._operands(row, values), **drawn, **self._attributes(row))
             if not isinstance(results, tuple):
                 results = (results,)
             for name, result in zip(kernel.writes, results, strict=True):
