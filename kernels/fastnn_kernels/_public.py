@@ -17,6 +17,9 @@ from numba.extending import overload
 from ._jit import kernel
 
 PUBLIC: dict[str, Callable[..., Any]] = {}
+# Workers of a serial entry. A plain 1 in compiled code is a literal, a type of its own: each entry would be compiled
+# once more for it.
+ALONE = np.int64(1)
 
 
 def inside(

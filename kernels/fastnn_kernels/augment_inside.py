@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
 from ._jit import kernel
-from ._public import check_floats, flat, inside, is_missing, output, read_pair
+from ._public import ALONE, check_floats, flat, inside, is_missing, output, read_pair
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
 _flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
@@ -96,7 +96,7 @@ def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5
         n, c, height, width = x.shape
         key0, key1, number, count, first = _read_stream(_FLIP, seed, step, op, sample_offset, n)
         y = output(out, x.shape, x)
-        _flip_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
+        _flip_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
                      bool(horizontal), bool(vertical), float(probability))
         return y
 
@@ -116,7 +116,7 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
         places_h, places_w = _window(height + 2 * ph, width + 2 * pw, oh, ow)
         key0, key1, number, count, first = _read_stream(_CROP, seed, step, op, sample_offset, n)
         y = output(out, (n, c, oh, ow), x)
-        _window_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
+        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
                        places_h, places_w, ph, pw, _finite(fill))
         return y
 
@@ -135,8 +135,8 @@ def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out
         places_h, places_w = _window(height + 2 * mh, width + 2 * mw, height, width)
         key0, key1, number, count, first = _read_stream(_SHIFT, seed, step, op, sample_offset, n)
         y = output(out, x.shape, x)
-        _window_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height, width,
-                       places_h, places_w, mh, mw, _finite(fill))
+        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height,
+                       width, places_h, places_w, mh, mw, _finite(fill))
         return y
 
     return call
@@ -153,7 +153,7 @@ def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=
             raise ValueError("rotate: degrees are not -360 <= low <= high <= 360")
         key0, key1, number, count, first = _read_stream(_ROTATE, seed, step, op, sample_offset, n)
         y = output(out, x.shape, x)
-        _rotate_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
+        _rotate_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
                        _finite(fill))
         return y
 
@@ -171,7 +171,7 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
             raise ValueError("cutout: size is below 1")
         key0, key1, number, count, first = _read_stream(_CUTOUT, seed, step, op, sample_offset, n)
         y = output(out, x.shape, x)
-        _cutout_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
+        _cutout_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
                        size_w, _finite(fill))
         return y
 
@@ -191,7 +191,7 @@ def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
             raise ValueError("mixup: alpha is not a finite number above 0")
         key0, key1, number, count, first = _read_stream(_MIXUP, seed, step, op, sample_offset, n)
         y, mixed = np.empty(x.shape, x.dtype), np.empty(target.shape, x.dtype)
-        _mixup_serial(1, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
+        _mixup_serial(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
                       x.size // max(1, n), classes, key0, key1, number, count, first, float(alpha))
         return y, mixed
 

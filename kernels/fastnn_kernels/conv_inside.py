@@ -3,7 +3,7 @@
 import numpy as np
 from numba.extending import overload
 
-from ._public import check_floats, flat, inside, output, read_pads, read_pair, window_count
+from ._public import ALONE, check_floats, flat, inside, output, read_pads, read_pair, window_count
 from .conv import FORWARD, INPUT, WEIGHT, conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 
 _forward_serial, _input_serial, _weight_serial = FORWARD[0], INPUT[0], WEIGHT[0]
@@ -25,13 +25,13 @@ def _conv2d_inside(x, w, b=None, stride=1, padding=0, out=None):
         y = output(out, (n, k, oh, ow), x)
         weights = flat(w)
         if b is None:
-            _forward_serial(1, flat(x), weights, weights, False, y.reshape(-1), n, c, height, width, k, kh, kw, oh, ow,
-                            sh, sw, top, left)
+            _forward_serial(ALONE, flat(x), weights, weights, False, y.reshape(-1), n, c, height, width, k, kh, kw,
+                            oh, ow, sh, sw, top, left)
         else:
             if b.size != k:
                 raise ValueError("conv2d: b does not have one value for each output channel")
-            _forward_serial(1, flat(x), weights, flat(b), True, y.reshape(-1), n, c, height, width, k, kh, kw, oh, ow,
-                            sh, sw, top, left)
+            _forward_serial(ALONE, flat(x), weights, flat(b), True, y.reshape(-1), n, c, height, width, k, kh, kw,
+                            oh, ow, sh, sw, top, left)
         return y
 
     return call
@@ -50,8 +50,8 @@ def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0):
         if channels != c or dy.shape != (n, k, oh, ow):
             raise ValueError("conv2d_backward_input: the shapes of dy, w and x_shape do not belong together")
         dx = np.empty((n, c, height, width), dy.dtype)
-        _input_serial(1, flat(dy), flat(w), dx.reshape(-1), n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
-        return dx
+        _input_serial(ALONE, flat(dy), flat(w), dx.reshape(-1), n, c, height, width, k, kh, kw, oh, ow, sh, sw, top,
+        left) return dx
 
     return call
 
@@ -72,7 +72,7 @@ def _weight_and_bias_compiled(dy, x, w_shape, stride, padding):
         if channels != c or dy.shape != (n, k, oh, ow):
             raise ValueError("conv2d_backward_weight: the shapes of dy, x and w_shape do not belong together")
         dw, db = np.empty((k, c, kh, kw), x.dtype), np.empty(k, x.dtype)
-        _weight_serial(1, flat(dy), flat(x), dw.reshape(-1), db, n, c, height, width, k, kh, kw, oh, ow, sh, sw,
+        _weight_serial(ALONE, flat(dy), flat(x), dw.reshape(-1), db, n, c, height, width, k, kh, kw, oh, ow, sh, sw,
                        top, left)
         return dw, db
 

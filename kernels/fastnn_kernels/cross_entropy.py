@@ -12,7 +12,7 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias, writeable_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside, is_missing, literal_value
+from ._public import ALONE, check_floats, flat, inside, is_missing, literal_value
 from .cross_entropy_block import SOFTMAX_WORK, inverse, label_weight, softmax_cross_entropy_block
 from .layout import gather_block, lane_samples, scatter_block
 from .loss import loss_inside, read_reduction, reduce_losses, run_loss
@@ -244,7 +244,7 @@ def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, la
         weights = _weights(class_weight, classes)
         labels, soft = _targets(prediction, target, ignore_index)
         losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
-        _softmax_serial(1, flat(prediction), labels, soft, is_soft, weights, weighted, int(ignore_index),
+        _softmax_serial(ALONE, flat(prediction), labels, soft, is_soft, weights, weighted, int(ignore_index),
                         float(label_smoothing), mean, reduce, losses, d.reshape(-1), n, classes)
         return _reduced(losses, reduction, n, prediction), d
 

@@ -11,7 +11,7 @@ from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside, output
+from ._public import ALONE, check_floats, flat, inside, output
 from .dropout_block import dropout_flat, scale_flat
 from .random import counter
 
@@ -142,7 +142,7 @@ def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
         y, mask = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
         key = np.uint64(seed)
         scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
-        _forward_serial(1, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], x.size // max(1, x.shape[0]),
+        _forward_serial(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], x.size // max(1, x.shape[0]),
                         np.int64(key & _LOW), np.int64(key >> _HALF), op, step, sample_offset,
                         np.int64(round(rate * 2.0**32)), scale)
         return y, mask
@@ -158,7 +158,7 @@ def _dropout_backward_inside(dy, mask, out=None):
         if dy.shape != mask.shape:
             raise ValueError("dropout_backward: dy and mask have different shapes")
         dx = output(out, dy.shape, dy)
-        _backward_serial(1, flat(dy), flat(mask), dx.reshape(-1), dy.size)
+        _backward_serial(ALONE, flat(dy), flat(mask), dx.reshape(-1), dy.size)
         return dx
 
     return call

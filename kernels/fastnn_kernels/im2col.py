@@ -7,7 +7,7 @@ from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import entries, inline, prange
 from ._options import Padding, Size
-from ._public import check_floats, flat, inside, output, read_pads, read_pair, window_count
+from ._public import ALONE, check_floats, flat, inside, output, read_pads, read_pair, window_count
 
 
 @inline
@@ -147,7 +147,7 @@ def _im2col_inside(x, kernel_size, stride=1, padding=0, out=None):
         top, bottom, left, right = read_pads(padding, kh, kw, sh, sw)
         oh, ow = window_count(height, top, bottom, kh, sh), window_count(width, left, right, kw, sw)
         cols = output(out, (c * kh * kw, n * oh * ow), x)
-        _im2col_serial(1, flat(x), cols.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
+        _im2col_serial(ALONE, flat(x), cols.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
         return cols
 
     return call
@@ -166,7 +166,7 @@ def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, out=None):
         if cols.shape != (c * kh * kw, n * oh * ow):
             raise ValueError("col2im: cols does not have the shape of these windows")
         x = output(out, (n, c, height, width), cols)
-        _col2im_serial(1, flat(cols), x.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
+        _col2im_serial(ALONE, flat(cols), x.reshape(-1), n, c, height, width, kh, kw, oh, ow, sh, sw, top, left)
         return x
 
     return call

@@ -11,7 +11,7 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import check_floats, flat, inside, literal_value
+from ._public import ALONE, check_floats, flat, inside, literal_value
 from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, loss_flat
 from .reduction import tree_sum
 
@@ -231,7 +231,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         row = max(1, prediction.size // max(1, n)) if each_sample else _CHUNK
         sums, d = np.zeros(max(1, -(-prediction.size // row))), np.empty(prediction.shape, dtype)
         scale = 1.0 / max(1, n if each_sample else prediction.size) if mean else 1.0
-        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
                float(delta))
         return prediction.dtype.type(sums[0]), d
 
@@ -239,7 +239,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         n = prediction.shape[0]
         sums, d = np.zeros(n), np.empty(prediction.shape, dtype)
-        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
                max(1, prediction.size // max(1, n)), False, False, 1.0, float(delta))
         return sums.astype(dtype), d
 
@@ -247,7 +247,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         losses, d = np.empty(prediction.shape, dtype), np.empty(prediction.shape, dtype)
         sums = np.zeros(-(-prediction.size // _CHUNK))
-        serial(1, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
                float(delta))
         return losses, d
 
