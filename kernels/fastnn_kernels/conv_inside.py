@@ -51,7 +51,8 @@ def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0):
             raise ValueError("conv2d_backward_input: the shapes of dy, w and x_shape do not belong together")
         dx = np.empty((n, c, height, width), dy.dtype)
         _input_serial(ALONE, flat(dy), flat(w), dx.reshape(-1), n, c, height, width, k, kh, kw, oh, ow, sh, sw, top,
-        left) return dx
+                      left)
+        return dx
 
     return call
 

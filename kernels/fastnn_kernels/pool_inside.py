@@ -170,7 +170,8 @@ def _avg_pool2d_backward(
             raise ValueError("avg_pool2d_backward: dy does not have the shape of the forward output")
         dx = output(out, (n, c, height, width), dy)
         _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
-        count_include_pad) return dx
+                                 count_include_pad)
+        return dx
 
     return call
 
