@@ -16,6 +16,8 @@ from numba.extending import overload
 
 from ._jit import kernel
 
+_LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
+
 PUBLIC: dict[str, Callable[..., Any]] = {}
 # Workers of a serial entry. A plain 1 in compiled code is a literal, a type of its own: each entry would be compiled
 # once more for it.
@@ -130,6 +132,24 @@ def window_count(size, before, after, k, s):
     if size + before + after < k:
         raise ValueError("the kernel is larger than the padded image")
     return (size + before + after - k) // s + 1
+
+
+def check_stream(function, seed, step):
+    """Refuse, while compiling, a seed or step that is no int."""
+    for option in (seed, step):
+        if not isinstance(option, types.Integer):
+            raise TypingError(f"{function}: seed and step are ints, not {option}")
+
+
+@kernel
+def read_stream(seed, step, op, sample_offset, n):
+    """Return what the random numbers of n samples depend on, (key0, key1, op, step, position), in compiled code."""
+    if seed < 0 or step < 0 or step >= 2**40 or op < 0 or op >= 2**24:
+        raise ValueError("seed, step or op is out of range")
+    if sample_offset < 0 or sample_offset + n > 2**32:
+        raise ValueError("sample_offset is out of range")
+    key = np.uint64(seed)
+    return np.int64(key & _LOW), np.int64(key >> _HALF), np.int64(op), np.int64(step), np.int64(sample_offset)
 
 
 def flat(array):
