@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tapes import Net
+from tape_nets import Net
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
