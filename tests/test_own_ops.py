@@ -197,6 +197,18 @@ def test_a_status_in_a_later_step_keeps_the_steps_before_it():
     np.testing.assert_array_equal(executor.memory.slots, two_steps.memory.slots)
 
 
+def test_a_refused_step_leaves_running_statistics_as_they_were():
+    tape = Net(4).layer("refuse").dense(4).batch_norm().dense(4).done()
+    executor, two_steps = (make(Executor, tape, np.float64, MOMENTUM) for _ in range(2))
+    x, y = data(tape, 144, np.float64)
+    two_steps.train(x, y, np.arange(44), 22, 1, np.full(2, 0.1))
+    x[2 * 22 + 21, 0] = LIMIT + 1
+    with pytest.raises(RuntimeError, match="step 2 "):
+        executor.train(x, y, np.arange(144), 22, 1, np.full(7, 0.1))
+    np.testing.assert_array_equal(executor.memory.state, two_steps.memory.state)
+    assert (executor.memory.state != make(Executor, tape, np.float64).memory.state).all()
+
+
 def test_spare_lanes_hold_a_sample():
     # Zeros, or what was there before, would make NaN in an op that divides, and 0 * NaN is NaN in every gradient.
     executor, x, y, _ = stopping()
