@@ -133,12 +133,12 @@ def _softmax_shape(shapes, *, class_weight=None, **attrs):
     return _shape(shapes)
 
 
-def _has_factor(row):
+def _has_factor(row, machine):
     return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index"))
 
 
-def _has_no_factor(row):
-    return not _has_factor(row)
+def _has_no_factor(row, machine):
+    return not _has_factor(row, machine)
 
 
 def _softmax_call(function):
