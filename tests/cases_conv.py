@@ -7,7 +7,7 @@ from geometry import CONVOLUTIONS, Geometry
 
 
 def im2col_cases(g: Geometry) -> list[Case]:
-    k, options, padded = g.kernel_size, g.options, max(g.pads) > 0
+    k, options, padded = g.kernel_size, g.window_options, max(g.pads) > 0
     return [
         Case(
             f"im2col:{g.label}",
@@ -23,7 +23,7 @@ def im2col_cases(g: Geometry) -> list[Case]:
             lambda d: ((d.array(*g.cols_shape), g.x_shape, k), options),
             terms=g.kh * g.kw,
             exact=True,
-            sparse=g.label == "gaps",
+            sparse=g.gaps,
             gradient=lambda f, a, kw, dy: {0: f.im2col(dy, k, **kw)},
         ),
     ]

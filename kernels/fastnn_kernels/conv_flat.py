@@ -23,8 +23,9 @@ from .conv_flat_block import (
     tap_table,
 )
 from .reduction import tree_sum
-from .simd import lanes
+from .simd import lanes, vload, vstore, vsum
 from .tile import tile
+from .vmath import vset
 
 # Tiles of (filters, vectors of pixels), and of one filter where a group has fewer: two shapes are all that is compiled.
 ROWS, COLS = 4, min(4, TILE_LIMIT // 4)
@@ -105,7 +106,7 @@ class Target(NamedTuple):
 
 @kernel
 def describe(conv, backward):
-    """View, sums and target of the outputs of a convolution or, `backward`, of the gradient for its input.
+    """Describe view, sums and target of the outputs of a convolution or, `backward`, of the gradient for its input.
 
     There, with row u of phase a being padded row ``a + sh * u``, kernel row i of that phase met output row
     ``u - i * dh // sh``: a kernel of all these shifts, upside down, looks at dy with stride 1.
@@ -131,7 +132,7 @@ def describe(conv, backward):
 
 @kernel
 def phase_taps(conv, view, target, phase, backward):
-    """Kernel elements of a phase: as the weights have them, and as the view has them."""
+    """Return the kernel elements of a phase: as the weights have them, and as the view has them."""
     a, b = phase // target.wide, phase % target.wide
     weights = Taps(a, target.high, -(-(conv.kh - a) // target.high), b, target.wide, -(-(conv.kw - b) // target.wide))
     if not backward:
@@ -144,8 +145,8 @@ def phase_taps(conv, view, target, phase, backward):
 
 
 @inline
-def line(maps, samples, rows, sums, L):
-    """Vectors that cover all positions of a task, at least as many as a tile has."""
+def line_vectors(maps, samples, rows, sums, L):
+    """Count the vectors that cover all positions of a task, at least as many as a tile has."""
     return max(sums.width, -(-((samples - 1) * maps.sample + (rows - 1) * maps.pitch + sums.cols) // L))
 
 
@@ -153,12 +154,13 @@ def line(maps, samples, rows, sums, L):
 def _cost(job, view, sums, L, itemsize, workers):
     """Estimate the time of the busiest worker, in vector instructions."""
     maps = plan_maps(view, job.band, sums.cols, job.samples, job.fold_h, job.fold_w, L)
-    line = -(-line(maps, job.samples, job.band, sums, L) // sums.width) * sums.width
+    line = -(-line_vectors(maps, job.samples, job.band, sums, L) // sums.width) * sums.width
     planes = float(sums.channels * maps.high * maps.wide)
     staged, vectors = planes * job.samples * maps.rows * maps.pitch / L, -(-sums.cols // L)
     scratch = staged + float(sums.filters) * line
     cost = staged + planes * maps.rows * job.samples * (4 + (2 * vectors if view.sw < 3 else 4 * sums.cols))
-    cost += float(sums.filters) * (sums.terms * sums.cost * (line + sums.extra) + job.samples * job.band * (2 + vectors))
+    product = sums.terms * sums.cost * (line + sums.extra)
+    cost += float(sums.filters) * (product + job.samples * job.band * (2 + vectors))
     if scratch * L * itemsize > _CACHE:
         cost += 8 * scratch
     return cost * -(-job.units // workers)
@@ -186,24 +188,24 @@ def _choose(view, sums, columns, L, itemsize, workers):
 
 @kernel
 def _plan(view, sums, job, L):
-    """Maps and vectors of a task; refused here, before any worker runs: an error in a parallel loop would be lost."""
+    """Return maps and vectors of a task; refused here, since an error in a parallel loop would be lost."""
     maps = plan_maps(view, job.band, sums.cols, job.samples, job.fold_h, job.fold_w, L)
     elements = float(sums.channels) * maps.high * maps.wide + float(sums.filters)
     if elements * job.samples * maps.rows * maps.pitch > MEMORY_LIMIT:
         raise MemoryError("convolution: no memory can hold the padded images")
-    return maps, line(maps, job.samples, job.band, sums, L)
+    return maps, line_vectors(maps, job.samples, job.band, sums, L)
 
 
 @inline
 def _band(view, first):
-    """The same view for outputs from row `first` on."""
+    """View the images for outputs from row `first` on."""
     return View(view.height, view.width, view.kh, view.kw, view.sh, view.sw, view.dh, view.dw,
                 view.top - first * view.sh, view.left)
 
 
 @inline
 def packed_rows(rows):
-    """Rows of packed weights: whole tiles."""
+    """Count the rows of packed weights: whole tiles."""
     return -(-rows // ROWS) * ROWS if rows >= ROWS else rows
 
 
@@ -219,7 +221,7 @@ def fill(y, yo, samples, channels, target, first, last, bias):
 
 @kernel
 def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, backward, chosen):
-    """Every `workers`-th task, from `worker` on, in scratch of `size` elements."""
+    """Do every `workers`-th task, from `worker` on, in scratch of `size` elements."""
     L = lanes(x)
     conv, job = Conv(*numbers), Job(*chosen)
     view, target, sums = describe(conv, backward)
@@ -236,7 +238,7 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
             # There are pixels that no kernel element leads to.
             fill(y, s * sums.filters * plane, samples, sums.filters, target, first * target.sh + target.down,
                   (first + band) * target.sh + target.down, bias)
-        vectors = line(maps, samples, band, sums, L)
+        vectors = line_vectors(maps, samples, band, sums, L)
         at, w = _ZERO, _ZERO
         for phase in range(target.high * target.wide):
             weights, _ = phase_taps(conv, view, target, phase, False)
@@ -296,7 +298,7 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
 
 
 def _sums_entry(workers, x, y, table, packed, bias, size, chosen, numbers, backward):
-    """The outputs of a convolution or, `backward`, with dy for x and dx for y, the gradient for its input."""
+    """Write the outputs of a convolution or, `backward`, with dy for x and dx for y, the gradient for its input."""
     m = np.empty(workers * size, x.dtype)
     for worker in prange(workers):
         _sums_worker(np.int64(worker), workers, x, y, m, size, table, packed, bias, numbers, backward, chosen)
@@ -304,7 +306,7 @@ def _sums_entry(workers, x, y, table, packed, bias, size, chosen, numbers, backw
 
 @kernel
 def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, chosen):
-    """Every `workers`-th part of the sums, from `worker` on."""
+    """Make every `workers`-th part of the sums, from `worker` on."""
     L, terms = lanes(x), table.size
     conv, job = Conv(*numbers), Job(*chosen)
     view, _, sums = describe(conv, False)
@@ -319,6 +321,8 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
             s, first = unit // job.bands * job.samples, unit % job.bands * job.band
             samples, band = min(job.samples, conv.n - s), min(job.band, conv.oh - first)
             stage_block(x, s * image, samples, conv.c, image, _band(view, first), m, xo, maps, maps.rows)
+            # Beside zeros of dy; what is left of other sums here may be NaN.
+            vstore(m, do - L, vset(m, 0.0))
             vectors = -(-((samples - 1) * maps.sample + (band - 1) * maps.pitch + conv.ow) // L)
             line = vectors * L
             outputs = View(conv.oh, conv.ow, _ONE, _ONE, _ONE, _ONE, _ONE, _ONE, -first, _ZERO)
@@ -358,7 +362,7 @@ def _prepare_weight_entry(like, numbers):
 
 
 def _weight_entry(workers, dy, x, table, parts, scratch, chosen, numbers):
-    """Gradients of weights and bias, in parts."""
+    """Sum the gradients of weights and bias, in parts."""
     m = np.empty(workers * scratch, x.dtype)
     for worker in prange(workers):
         _weight_worker(np.int64(worker), workers, dy, x, m, scratch, parts, table, numbers, chosen)
@@ -375,5 +379,20 @@ def _add_parts_entry(parts, table, dw, db):
         db[r] = parts[k * terms + r]
 
 
+def _channel_sums_entry(dy, db, n, pixels):
+    """Sum each channel of images: the gradient of a bias."""
+    L = lanes(dy)
+    for c in range(db.size):
+        total, rest = vset(dy, 0.0), 0.0
+        for s in range(n):
+            first = (s * db.size + c) * pixels
+            for k in range(first, first + pixels // L * L, L):
+                total = total + vload(dy, k)
+            for k in range(first + pixels // L * L, first + pixels):
+                rest += dy[k]
+        db[c] = vsum(total) + rest
+
+
+CHANNEL_SUMS = entry(_channel_sums_entry)
 PREPARE_SUMS, SUMS = entry(_prepare_sums_entry), entries(_sums_entry)
 PREPARE_WEIGHT, WEIGHT, ADD_PARTS = entry(_prepare_weight_entry), entries(_weight_entry), entry(_add_parts_entry)

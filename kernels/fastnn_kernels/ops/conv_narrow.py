@@ -15,7 +15,7 @@ from ..conv_flat import (
     ROWS,
     Conv,
     describe,
-    line,
+    line_vectors,
     packed_rows,
     phase_taps,
 )
@@ -79,8 +79,8 @@ def make_pack(rows):
             terms = tap_table(view, maps, views, inner, table, entry)
             entry += terms
             for g in range(conv.groups):
-                pack_taps(tile(m, rows, 1), t.params, at[0] + g * per * sums.terms, per, row_stride, inner, channel_stride,
-                          conv.kw, weights, m, to)
+                pack_taps(tile(m, rows, 1), t.params, at[0] + g * per * sums.terms, per, row_stride, inner,
+                          channel_stride, conv.kw, weights, m, to)
                 to += packed_rows(per) * terms
         for k in range(sums.filters):
             m[at[o[FIRST_WRITTEN] + 1] + k] = t.params[at[1] + k] if o[HAS_BIAS] != 0 else 0.0
@@ -107,7 +107,7 @@ def make_sums(rows, cols):
             for k in range(sums.filters):
                 for p in range(plane):
                     m[at[4] + k * plane + p] = m[at[2] + k]
-        vectors = line(maps, 1, sums.rows, sums, L)
+        vectors = line_vectors(maps, 1, sums.rows, sums, L)
         for phase in range(target.high * target.wide):
             weights, _ = phase_taps(conv, view, target, phase, False)
             terms = sums.channels // conv.groups * weights.count_h * weights.count_w
