@@ -26,8 +26,8 @@ def conv_transpose2d(
     """Write each pixel of x times the kernel into y, where neighbours overlap and add (as PyTorch's).
 
     ``y[n, o, p * sh + i * dh - top, q * sw + j * dw - left] += w[c, o', i, j] * x[n, c, p, q]``, from b[o] on, with o'
-    the number of o within its group. It is the gradient of the convolution from y to x for its input (Dumoulin and Visin,
-    2016, "A guide to convolution arithmetic for deep learning", section 4).
+    the number of o within its group. It is the gradient of the convolution from y to x for its input (Dumoulin and
+    Visin, 2016, "A guide to convolution arithmetic for deep learning", section 4).
 
     Parameters
     ----------
