@@ -58,7 +58,7 @@ def test_an_int_and_a_pair_compile_once(case: Case):
     call(1, 0)
     pairs = [((1, 1), (0, 0)), ([1, 1], [0, 0]), ((1, np.int8(1)), ((0, 0), (0, 0)))]
     for one, zero in [(np.int64(1), np.int32(0)), *pairs]:
-        flat = (0, 0) if "output_padding" in spellings(case) else zero
+        flat = (0, 0) if "output_padding" in spellings(case) or case.kernel == "crop" else zero
         assert compiled_during(functools.partial(call, one, flat)) == 0
 
 
