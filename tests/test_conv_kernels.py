@@ -1,15 +1,14 @@
 """Convolution, transposed convolution and im2col: by hand, exact for drawn options, and what is refused."""
 
 import functools
-import os
 import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import assume, given, settings
+from helpers import assert_refused, examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -17,7 +16,6 @@ import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 dtypes = st.sampled_from([np.float32, np.float64])
 pairs = st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)))
 

@@ -4,14 +4,14 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
-examples = settings(max_examples=25, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 

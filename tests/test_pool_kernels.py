@@ -1,13 +1,13 @@
 """Pooling: values worked out by hand, edges, drawn options against integer NumPy."""
 
-import os
 import types
 from math import lcm
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from helpers import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -19,7 +19,6 @@ from fastnn_kernels._jit import THREAD_LIMIT
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 both_algorithms = pytest.mark.parametrize("algorithm", ["direct", "im2col"])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 dtypes = st.sampled_from([np.float32, np.float64])
 planes = st.tuples(st.integers(1, 3), st.integers(1, 3))
 # Half of the rows hold several vectors of any machine.

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn_kernels import _options as options
@@ -53,7 +54,7 @@ def draws(key, op, step, first, samples=3, groups=5, n=10):
     return words, numbers, integers
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@examples
 @given(
     seed=st.integers(0, 2**64 - 1),
     op=st.integers(0, 2**24 - 1),

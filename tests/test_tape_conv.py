@@ -1,13 +1,13 @@
 """Convolutions on the tape: exact on small integers for any options, gradients of whole nets, refusals."""
 
-import os
 from dataclasses import replace
 from math import prod
 from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tape_nets import SMALL, Net
 from tapes import assert_equal_gradients, both, data, make
@@ -23,7 +23,6 @@ from fastnn_kernels.registry import Kernel, Op
 from fastnn_kernels.stage import Axis, Call, Machine, Stage
 from fastnn_kernels.task import FIRST, VALID
 
-SETTINGS = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 NETS = ("dilated", "channel_groups", "depthwise", "stride_and_dilation", "transposed")
 
 
@@ -140,13 +139,13 @@ def assert_exact(layer, geometry, batch, bias):
         np.testing.assert_array_equal(gradient, views[name], err_msg=name)
 
 
-@SETTINGS
+@examples
 @given(convolutions(), batches, st.booleans())
 def test_conv2d_is_exact(geometry, batch, bias):
     assert_exact("conv", geometry, batch, bias)
 
 
-@SETTINGS
+@examples
 @given(transposed_convolutions(), batches, st.booleans())
 def test_conv_transpose2d_is_exact(geometry, batch, bias):
     assert_exact("conv_transpose", geometry, batch, bias)

@@ -1,6 +1,5 @@
 """Convolution, transposed convolution and im2col against PyTorch: values and gradients, over all options."""
 
-import os
 import types
 import warnings
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry import CONVOLUTIONS, Geometry
-from hypothesis import assume, given, settings
+from helpers import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
@@ -19,7 +19,6 @@ F = torch.nn.functional
 
 pytestmark = pytest.mark.torch
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 pairs = st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)))
 sides = st.one_of(st.integers(0, 3), st.tuples(st.integers(0, 3), st.integers(0, 3)))
 
