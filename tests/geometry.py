@@ -27,6 +27,7 @@ class Geometry(NamedTuple):
     stride: Any = 1
     padding: Any = 0
     dilation: Any = 1
+    groups: int = 1
     ceil_mode: bool = False
 
     @property
@@ -35,14 +36,21 @@ class Geometry(NamedTuple):
 
     @property
     def w_shape(self) -> tuple[int, int, int, int]:
-        return self.o, self.c, self.kh, self.kw
+        return self.o, self.c // self.groups, self.kh, self.kw
 
     @property
     def kernel_size(self) -> tuple[int, int]:
         return self.kh, self.kw
 
     @property
+    def span(self) -> tuple[int, int]:
+        """Pixels that the kernel reaches over."""
+        high, wide = np.broadcast_to(self.dilation, (2,))
+        return int(high) * (self.kh - 1) + 1, int(wide) * (self.kw - 1) + 1
+
+    @property
     def options(self) -> dict[str, Any]:
+        """Options of a pool."""
         return {"stride": self.stride, "padding": self.padding}
 
     @property
@@ -50,10 +58,25 @@ class Geometry(NamedTuple):
         return {**self.options, "dilation": self.dilation, "ceil_mode": self.ceil_mode}
 
     @property
+    def window_options(self) -> dict[str, Any]:
+        """Options of im2col and col2im."""
+        return {**self.options, "dilation": self.dilation}
+
+    @property
+    def conv_options(self) -> dict[str, Any]:
+        """Options of convolution."""
+        return {**self.window_options, "groups": self.groups}
+
+    @property
+    def gaps(self) -> bool:
+        """Whether there are pixels that no window meets, at least half of them."""
+        return self.label in ("gaps", "stride-over-kernel")
+
+    @property
     def pads(self) -> tuple[int, int, int, int]:
         """Top, bottom, left, right."""
         if isinstance(self.padding, str):
-            sizes = (self.kh - 1, self.kw - 1) if self.padding == "same" else (0, 0)
+            sizes = (self.span[0] - 1, self.span[1] - 1) if self.padding == "same" else (0, 0)
             top, left = sizes[0] // 2, sizes[1] // 2
             return top, sizes[0] - top, left, sizes[1] - left
         height, width = np.broadcast_to(self.padding, (2,)) if np.ndim(self.padding) < 2 else self.padding
@@ -65,7 +88,7 @@ class Geometry(NamedTuple):
         top, bottom, left, right = self.pads
         sh, sw = np.broadcast_to(self.stride or self.kernel_size, (2,))
         high, wide = self.h + top + bottom, self.w + left + right
-        return int((high - self.kh) // sh + 1), int((wide - self.kw) // sw + 1)
+        return int((high - self.span[0]) // sh + 1), int((wide - self.span[1]) // sw + 1)
 
     @property
     def y_shape(self) -> tuple[int, int, int, int]:
@@ -97,6 +120,15 @@ CONVOLUTIONS = [
     Geometry("kernel-over-image", 3, 6, 2, 3, 3, 5, 5, 1, 2),
     Geometry("gaps", 1, 3, 9, 9, 3, 2, 2, 3),
     Geometry("row-of-14", 17, 1, 18, 18, 6, 5, 5, 1, "valid"),
+    Geometry("dilated", 3, 3, 9, 10, 16, 3, 3, 1, 2, 2),
+    Geometry("dilated-same", 2, 6, 5, 7, 8, 3, 2, 1, "same", (2, 3)),
+    Geometry("groups", 5, 6, 7, 8, 16, 3, 3, 1, 1, 1, 2),
+    Geometry("depthwise", 3, 6, 9, 17, 6, 3, 3, 1, 1, 1, 6),
+    Geometry("depthwise-3", 2, 3, 8, 7, 9, 3, 2, 2, ((1, 0), (0, 1)), 1, 3),
+    Geometry("all-options", 3, 6, 19, 17, 15, 3, 4, (2, 3), ((3, 1), (0, 2)), (3, 2), 3),
+    Geometry("stride-over-kernel", 2, 3, 11, 12, 8, 2, 3, (5, 4), 1, 2),
+    Geometry("large-kernel", 17, 3, 9, 7, 9, 9, 7),
+    Geometry("wide-image", 1, 3, 5, 70, 8, 3, 3, 1, ((0, 3), (1, 4))),
 ]
 POOLS = [
     Geometry("one-pixel", 1, 1, 1, 1, 0, 1, 1),

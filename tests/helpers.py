@@ -1,13 +1,17 @@
 """What several test files need: calling a case, comparing, proving that nothing was changed."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from cases import Case
+from hypothesis import settings
 
 Array = np.ndarray
+# Drawn cases of one property: 50, or as many as the environment says.
+examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 def run(kernels: Any, case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:

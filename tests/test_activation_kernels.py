@@ -1,6 +1,5 @@
 """Activations: how exact they are, what they give at their edges, what they refuse."""
 
-import os
 import types
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,8 @@ import long_double as ld
 import numba
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -21,7 +21,6 @@ from fastnn_kernels.simd import lanes, vload, vstore
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 # Beyond these exp, or the tail of the normal distribution, has vanished or overflowed.
 EXP = {np.float32: 112.0, np.float64: 760.0}

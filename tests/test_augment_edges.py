@@ -1,14 +1,13 @@
 """Augmentation of drawn shapes, with drawn options, against integer NumPy; empty batches, NaN, and what is refused."""
 
-import os
 import types
 from typing import Any
 
 import numpy as np
 import pytest
 from cases_augment import CALLS, KEY
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
@@ -17,7 +16,6 @@ import fastnn_kernels.reference as ref
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 each = pytest.mark.parametrize("row", CALLS, ids=lambda row: row[0])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 def drawn_pictures(shape: tuple[int, ...], dtype: type) -> tuple[np.ndarray, np.ndarray]:

@@ -1,14 +1,13 @@
 """Clipping and max_norm: by hand, over drawn numbers, at the edges, and what they refuse."""
 
 import functools
-import os
 import types
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -18,7 +17,6 @@ from fastnn_kernels._jit import THREAD_LIMIT
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-drawn = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 @both
@@ -66,7 +64,7 @@ def test_what_a_nan_and_an_infinity_do_to_all_gradients(kernels: types.ModuleTyp
     np.testing.assert_array_equal(grads, [0, np.nan, 0])
 
 
-@drawn
+@examples
 @given(st.sampled_from([np.float32, np.float64]), st.integers(0, 100), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_clip_by_value_is_exact(dtype: Any, size: int, limit: int, seed: int) -> None:
     integers = np.random.default_rng(seed).integers(-12, 13, size)
@@ -76,7 +74,7 @@ def test_clip_by_value_is_exact(dtype: Any, size: int, limit: int, seed: int) ->
     np.testing.assert_array_equal(floats, integers)
 
 
-@drawn
+@examples
 @given(st.sampled_from([np.float32, np.float64]), st.integers(0, 200), st.floats(0.01, 100), st.integers(0, 2**32 - 1))
 def test_clip_by_global_norm_of_any_size(dtype: Any, size: int, limit: float, seed: int) -> None:
     grads = np.random.default_rng(seed).standard_normal(size).astype(dtype)
@@ -133,7 +131,7 @@ def test_max_norm_of_numbers_that_are_none(kernels: types.ModuleType, dtype: typ
         kernels.max_norm(np.zeros(shape, dtype), 1)
 
 
-@drawn
+@examples
 @given(
     st.sampled_from([np.float32, np.float64]),
     st.lists(st.integers(1, 40), min_size=1, max_size=3),

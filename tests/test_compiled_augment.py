@@ -102,7 +102,7 @@ def mixed(x, target, alpha):
         (ValueError, "probability", lambda: flipped(X, 1, 1, np.nan, 0, 0)),
         (ValueError, "seed, step or op", lambda: flipped(X, -1, 1, 0.5, 0, 0)),
         (ValueError, "seed, step or op", lambda: flipped(X, 1, 2**40, 0.5, 0, 0)),
-        (ValueError, "seed, step or op", lambda: flipped(X, 1, 1, 0.5, 2**16, 0)),
+        (ValueError, "op is out of range", lambda: flipped(X, 1, 1, 0.5, 2**16, 0)),
         (ValueError, "sample_offset", lambda: flipped(X, 1, 1, 0.5, 0, 2**32 - 5)),
         (TypingError, "seed and step are ints", lambda: flipped(X, 1.0, 1, 0.5, 0, 0)),
         (TypingError, "4 are needed", lambda: flipped(X[0], 1, 1, 0.5, 0, 0)),

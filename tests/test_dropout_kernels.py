@@ -1,12 +1,11 @@
 """Dropout: the twin's bits for any shape, rate, dtype and way to cut a batch; edges; refusals; compiled callers."""
 
-import os
 
 import numba
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numba.core.errors import TypingError
 from tapes import threads
@@ -17,14 +16,13 @@ from fastnn_kernels._jit import THREAD_LIMIT
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-EXAMPLES = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 def numbers(shape, dtype=np.float32):
     return np.random.default_rng(3).standard_normal(shape).astype(dtype)
 
 
-@EXAMPLES
+@examples
 @given(
     shape=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     dtype=st.sampled_from([np.float32, np.float64]),

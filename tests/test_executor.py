@@ -4,19 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tape_nets import ALL, SMALL, lenet
 from tapes import (
     ADAM,
-    ALL,
     MOMENTUM,
     SGD,
-    SMALL,
     UPDATES,
     assert_equal_gradients,
     assert_near,
     assert_same_arrays,
     both,
     data,
-    lenet,
     make,
     trained,
 )

@@ -1,77 +1,22 @@
 """Kernels with drawn options against integer NumPy, and a few values worked out by hand."""
 
 import types
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
-examples = settings(max_examples=25, deadline=None, derandomize=True)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
 def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-4, 5, shape)
-
-
-@st.composite
-def windows(draw: Any) -> dict[str, Any]:
-    """Draw images, a kernel and options that fit."""
-    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
-    high, wide = st.integers(0, 3), st.integers(0, 3)
-    padding = draw(
-        st.one_of(
-            st.integers(0, 3),
-            st.tuples(high, wide),
-            st.tuples(st.tuples(high, high), st.tuples(wide, wide)),
-            st.sampled_from(["valid", "same"]),
-        )
-    )
-    stride = 1 if padding == "same" else draw(st.one_of(st.integers(1, 3), pairs))
-    shape = draw(st.tuples(st.integers(0, 19), st.integers(1, 7), st.integers(1, 18), st.integers(1, 18)))
-    try:
-        ref.im2col(np.zeros(shape), kernel, stride=stride, padding=padding)
-    except ValueError:
-        assume(False)
-    return {"shape": shape, "kernel": kernel, "options": {"stride": stride, "padding": padding}}
-
-
-@examples
-@given(windows(), st.integers(1, 18), st.booleans(), st.sampled_from([np.float32, np.float64]))
-def test_convolutions_are_exact(drawn: dict[str, Any], c_out: int, bias: bool, dtype: type) -> None:
-    rng = np.random.default_rng(0)
-    options = drawn["options"]
-    x, w = integers(rng, *drawn["shape"]), integers(rng, c_out, drawn["shape"][1], *drawn["kernel"])
-    b = integers(rng, c_out) if bias else None
-    y = fk.conv2d(x.astype(dtype), w.astype(dtype), None if b is None else b.astype(dtype), **options)
-    expected = ref.conv2d(x, w, b, **options)
-    np.testing.assert_array_equal(y, expected)
-    dy = integers(rng, *expected.shape)
-    actual = fk.conv2d_backward(dy.astype(dtype), x.astype(dtype), w.astype(dtype), **options)
-    for a, e in zip(actual, ref.conv2d_backward(dy, x, w, **options), strict=True):
-        assert a.dtype == dtype
-        np.testing.assert_array_equal(a, e)
-
-
-@examples
-@given(windows(), st.sampled_from([np.float32, np.float64]))
-def test_im2col_and_col2im_are_exact(drawn: dict[str, Any], dtype: type) -> None:
-    rng = np.random.default_rng(1)
-    kernel, options = drawn["kernel"], drawn["options"]
-    x = integers(rng, *drawn["shape"])
-    cols = ref.im2col(x, kernel, **options)
-    np.testing.assert_array_equal(fk.im2col(x.astype(dtype), kernel, **options), cols)
-    dcols = integers(rng, *cols.shape)
-    np.testing.assert_array_equal(
-        fk.col2im(dcols.astype(dtype), x.shape, kernel, **options),
-        ref.col2im(dcols, x.shape, kernel, **options),
-    )
 
 
 @examples
@@ -84,36 +29,6 @@ def test_dense_is_exact(n: int, n_in: int, n_out: int, dtype: type) -> None:
     np.testing.assert_array_equal(fk.dense(fx, fw, fb), ref.dense(x, w, b))
     for a, e in zip(fk.dense_backward(fdy, fx, fw), ref.dense_backward(dy, x, w), strict=True):
         np.testing.assert_array_equal(a, e)
-
-
-@both
-def test_conv2d_by_hand(kernels: types.ModuleType) -> None:
-    x = np.arange(9.0).reshape(1, 1, 3, 3)
-    w = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
-    y = kernels.conv2d(x, w, np.array([10.0]))
-    # 0*1 + 1*2 + 3*3 + 4*4 + 10: the kernel is not flipped.
-    np.testing.assert_array_equal(y, [[[[37, 47], [67, 77]]]])
-    dx, dw, db = kernels.conv2d_backward(np.ones((1, 1, 2, 2)), x, w)
-    np.testing.assert_array_equal(dx, [[[[1, 3, 2], [4, 10, 6], [3, 7, 4]]]])
-    np.testing.assert_array_equal(dw, [[[[8, 12], [20, 24]]]])
-    np.testing.assert_array_equal(db, [4])
-
-
-@both
-def test_same_padding_puts_the_odd_one_at_the_end(kernels: types.ModuleType) -> None:
-    x, w = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
-    np.testing.assert_array_equal(kernels.conv2d(x, w, padding="same"), [[[[4, 2], [2, 1]]]])
-
-
-@both
-def test_im2col_by_hand(kernels: types.ModuleType) -> None:
-    x = np.arange(8.0).reshape(2, 1, 2, 2)
-    np.testing.assert_array_equal(kernels.im2col(x, (1, 2)), [[0, 2, 4, 6], [1, 3, 5, 7]])
-    ones = np.ones((4, 4))
-    # A 2x2 kernel over 3x3 images: the middle pixel is in all four windows.
-    np.testing.assert_array_equal(
-        kernels.col2im(ones, (1, 1, 3, 3), 2), [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]]
-    )
 
 
 @both

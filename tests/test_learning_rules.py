@@ -1,13 +1,12 @@
 """Hebb's rule and the delta rule: by hand, exact over drawn shapes, and what they refuse."""
 
-import os
 import types
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
@@ -15,7 +14,6 @@ import fastnn_kernels.reference as ref
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-drawn = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 @both
@@ -61,7 +59,7 @@ def test_no_samples_change_nothing_and_nan_stays_in_its_row_and_column(kernels: 
     np.testing.assert_array_equal(np.isnan(w), np.arange(15).reshape(3, 5) % 5 == 2)
 
 
-@drawn
+@examples
 @given(
     st.sampled_from([np.float32, np.float64]),
     st.tuples(st.integers(0, 40), st.integers(1, 40), st.integers(1, 40)),

@@ -1,14 +1,13 @@
 """Losses, kernels and twins: values worked out by hand, edges, refusals, drawn options."""
 
-import os
 import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -18,7 +17,6 @@ from fastnn_kernels._jit import THREAD_LIMIT
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-examples = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 NUMBERS = ("sum_squared_error", "mean_squared_error", "huber", "binary_cross_entropy_with_logits")
 SOFT = (*NUMBERS, "categorical_cross_entropy", "softmax_cross_entropy")

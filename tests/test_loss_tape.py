@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tapes import ADAM, Net, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
+from tape_nets import Net
+from tapes import ADAM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 
 import fastnn_kernels.reference as ref
 from fastnn_kernels._jit import THREAD_LIMIT
@@ -135,7 +136,7 @@ def test_one_thread_and_two_give_the_same_bits():
 
 
 def phases(**options):
-    program = make_program(net(**options), Machine(8, 24), backward=True, loss=True, update=None)
+    program = make_program(net(**options), Machine(8, 24, 8), backward=True, loss=True, update=None)
     return [Axis(axis) for _, _, axis in program.phases], [call.function.__name__ for call in program.calls]
 
 

@@ -1,11 +1,10 @@
 """Batch, layer and group normalisation: hand-computed values, digits, running statistics, edges, refusals."""
 
-import os
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tapes import threads
 
@@ -15,7 +14,6 @@ from fastnn_kernels._jit import THREAD_LIMIT
 
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-EXAMPLES = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 
 def numbers(*shape, dtype=np.float64, seed=3):
@@ -83,7 +81,7 @@ def test_group_norm_with_one_group_is_layer_norm_and_with_one_a_channel_each_map
     np.testing.assert_allclose(y, np.concatenate(expected), rtol=1e-12, atol=1e-12)
 
 
-@EXAMPLES
+@examples
 @given(
     n=st.integers(1, 40),
     channels=st.integers(1, 40),

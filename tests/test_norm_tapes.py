@@ -1,21 +1,11 @@
-"""Nets with normalisation and dropout: training, inference, and what they keep from step to step."""
+"""Nets that compute otherwise in training than at inference: batch normalisation and dropout, and what they keep."""
 
 from math import prod
 
 import numpy as np
 import pytest
-from tapes import (
-    ADAM,
-    MOMENTUM,
-    assert_equal_gradients,
-    assert_near,
-    assert_same_arrays,
-    both,
-    data,
-    make,
-    threads,
-)
-from tapes_norm import NORMED, Net, dropped, everything, normed_batch
+from tape_nets import STATEFUL, Net, dropped, everything, normed_batch
+from tapes import ADAM, MOMENTUM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 from test_same_bits import fill_large, fill_nan, fill_ones
 
 import fastnn_kernels.reference as ref
@@ -24,7 +14,7 @@ from fastnn_kernels.executor import Executor
 from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.tape import Tape
 
-nets = pytest.mark.parametrize("net", NORMED)
+nets = pytest.mark.parametrize("net", STATEFUL)
 both_kinds = pytest.mark.parametrize("kind", [Executor, Interpreter], ids=["compiled", "reference"])
 
 
@@ -45,7 +35,7 @@ def assert_near_states(tape, actual, expected):
 
 @nets
 def test_gradients_equal_the_reference(net):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor, reference = both(tape, np.float64)
     for n in (40, 17, 3, 16):
         state = executor.memory.state.copy()
@@ -56,7 +46,7 @@ def test_gradients_equal_the_reference(net):
 
 @nets
 def test_gradients_in_float32_equal_the_reference(net):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor, reference = both(tape, np.float32)
     for n in (17, 40):
         x, y = data(tape, n, np.float32)
@@ -67,7 +57,7 @@ def test_gradients_in_float32_equal_the_reference(net):
 
 @nets
 def test_forward_and_evaluate_equal_the_reference_and_change_nothing(net):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor, reference = (with_state(kind, tape, np.float64) for kind in (Executor, Interpreter))
     state = executor.memory.state.copy()
     x, y = data(tape, 37, np.float64)
@@ -83,7 +73,7 @@ def test_forward_and_evaluate_equal_the_reference_and_change_nothing(net):
 
 @nets
 def test_at_inference_a_sample_gives_the_same_bits_in_any_batch(net):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor = with_state(Executor, tape, np.float64)
     x, _ = data(tape, 40, np.float64)
     alone = executor.forward(x, 1)
@@ -94,7 +84,7 @@ def test_at_inference_a_sample_gives_the_same_bits_in_any_batch(net):
 @nets
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_training_equals_the_reference(net, dtype):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor, reference = both(tape, dtype, MOMENTUM)
     x, y = data(tape, 60, dtype)
     for interpreter in (executor, reference):
@@ -107,7 +97,7 @@ def test_training_equals_the_reference(net, dtype):
     else:  # eight steps let the rounding of float32 grow
         np.testing.assert_allclose(executor.memory.params, reference.memory.params, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(executor.memory.state, reference.memory.state, rtol=1e-3, atol=1e-4)
-    assert (executor.memory.state != make(Executor, tape, dtype).memory.state).all()  # where there is any
+    assert (executor.memory.state != make(Executor, tape, dtype).memory.state).all()
 
 
 @both_kinds
@@ -166,7 +156,7 @@ def test_batch_statistics_keep_their_digits_beside_a_large_mean():
 @nets
 @pytest.mark.parametrize("fill", [fill_nan, fill_ones, fill_large])
 def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     executor = with_state(Executor, tape, np.float64)
     for n in (17, 8, 3):
         x, y = data(tape, n, np.float64)
@@ -185,7 +175,7 @@ def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @nets
 def test_one_thread_and_two_give_the_same_bits(net, dtype):
-    tape = NORMED[net]()
+    tape = STATEFUL[net]()
     x, y = data(tape, 150, dtype)
     memories = []
     for count in (1, 2, 2):

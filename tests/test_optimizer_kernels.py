@@ -1,13 +1,12 @@
 """Optimizer updates: by hand, over drawn exact numbers, at the edges, and what they refuse."""
 
-import os
 import types
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_refused
-from hypothesis import given, settings
+from helpers import assert_refused, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastnn_kernels as fk
@@ -17,7 +16,6 @@ from fastnn_kernels.optimizer import SGD
 Array = np.ndarray
 both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference"])
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-drawn = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 
 # Name -> arrays of state.
 STATES = {
@@ -108,7 +106,7 @@ def test_nadam_finds_the_product_of_any_step(beta1: float, psi: float) -> None:
 quarters = st.sampled_from([0, 0.25, 0.5, 0.75])
 
 
-@drawn
+@examples
 @given(
     st.sampled_from(["sgd_update", "momentum_update", "nesterov_update"]),
     st.sampled_from([np.float32, np.float64]),

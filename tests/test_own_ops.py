@@ -6,8 +6,8 @@ again; `refuse` sets a status, which stops a step before its update.
 
 import numpy as np
 import pytest
-import tapes_norm
-from tapes import MOMENTUM, Net, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
+from tape_nets import Net
+from tapes import MOMENTUM, assert_equal_gradients, assert_near, assert_same_arrays, both, data, make, threads
 
 from fastnn_kernels import registry
 from fastnn_kernels._jit import THREAD_LIMIT
@@ -198,7 +198,7 @@ def test_a_status_in_a_later_step_keeps_the_steps_before_it():
 
 
 def test_a_refused_step_leaves_running_statistics_as_they_were():
-    tape = tapes_norm.Net(4).layer("refuse").dense(4).batch_norm().dense(4).done()
+    tape = Net(4).layer("refuse").dense(4).batch_norm().dense(4).done()
     executor, two_steps = (make(Executor, tape, np.float64, MOMENTUM) for _ in range(2))
     x, y = data(tape, 144, np.float64)
     two_steps.train(x, y, np.arange(44), 22, 1, np.full(2, 0.1))

@@ -1,10 +1,9 @@
 """Philox4x32-10: the published answers, kernel and twin alike, and what its numbers are made of."""
 
-import os
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn_kernels import _options as options
@@ -55,7 +54,7 @@ def draws(key, op, step, first, samples=3, groups=5, n=10):
     return words, numbers, integers
 
 
-@settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
+@examples
 @given(
     seed=st.integers(0, 2**64 - 1),
     op=st.integers(0, 2**24 - 1),

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import fastnn_kernels.reference as ref
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -24,6 +26,13 @@ def test_the_readme_starts_with_the_two_commands():
     first = re.search(r"^```bash\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     commands = [line.partition("#")[0].strip() for line in first[1].splitlines()]
     assert commands == ["pip install . && fastnn train", 'pip install -e ".[dev]" && pytest']
+
+
+def test_the_table_of_kernels_has_every_kernel_once():
+    rows = re.findall(r"^\| `(\w+)`(\*?) \| \S.* \|$", README, flags=re.MULTILINE)
+    listed = [name for name, _ in rows] + [f"{name}_backward" for name, star in rows if star]
+    parts = {name for name in ref.__all__ if name.endswith(("_backward_input", "_backward_weight"))}
+    assert sorted(listed) == sorted(set(ref.__all__) - parts)
 
 
 def test_local_links_lead_to_files():

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tapes import Net, data, lenet, make, residual
+from tape_nets import Net, lenet, residual
+from tapes import data, make
 
 from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.rewrite import relu_behind_pool

@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 import pytest
-from tapes import ADAM, ALL, SMALL, assert_near, assert_same_arrays, data, make, threads
+from tape_nets import ALL, SMALL
+from tapes import ADAM, assert_near, assert_same_arrays, data, make, threads
 
 from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.executor import Executor

@@ -5,9 +5,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from tapes import ADAM, SMALL, Net, grouped, lenet
-from tapes import ALL as WITHOUT_NORM
-from tapes_norm import NORMED
+from tape_nets import ALL as STATELESS
+from tape_nets import SMALL, STATEFUL, Net, grouped, lenet
+from tapes import ADAM
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.ops.update import (
@@ -30,7 +30,7 @@ BLOCK, GROUP, TILE, CHUNK = Axis
 # AVX-512 and AVX2 in float32, AVX-512 and SSE2 in float64.
 MACHINES = [Machine(16, 24, 16), Machine(8, 12, 8), Machine(8, 24, 8), Machine(2, 12, 2), Machine(1, 24, 16)]
 
-ALL = {**WITHOUT_NORM, **NORMED}
+ALL = {**STATELESS, **STATEFUL}
 nets = pytest.mark.parametrize("net", ALL)
 machines = pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.lanes}-lanes")
 

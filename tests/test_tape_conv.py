@@ -1,17 +1,16 @@
 """Convolutions on the tape: exact on small integers for any options, gradients of whole nets, refusals."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
-from tapes import SMALL, Net, assert_equal_gradients, both, data, make
+from tape_nets import SMALL, Net
+from tapes import assert_equal_gradients, both, data, make
 
 from fastnn_kernels import registry, tile_choice
 from fastnn_kernels.executor import Executor
@@ -24,7 +23,6 @@ from fastnn_kernels.registry import Kernel, Op
 from fastnn_kernels.stage import Axis, Call, Machine, Stage
 from fastnn_kernels.task import FIRST, VALID
 
-SETTINGS = settings(max_examples=int(os.environ.get("FASTNN_EXAMPLES", "50")), deadline=None, derandomize=True)
 NETS = ("dilated", "channel_groups", "depthwise", "stride_and_dilation", "transposed")
 
 
@@ -61,16 +59,12 @@ registry.register(
 )  # fmt: skip
 
 
-@contextmanager
-def few_tiles() -> Iterator[None]:
-    """Choose among four tiles instead of as many as there are shapes: each is an op to compile."""
-    choices = (tile_choice.product_tile, tile_choice.input_gradient_tile)
-    with patch.object(tile_choice, "_ROWS", (1, 2)), patch.object(tile_choice, "_COLS", (1, 3)):
-        for choose in choices:
-            choose.cache_clear()
-        yield
-    for choose in choices:
-        choose.cache_clear()
+def one_of_three(rows, cols, *_):
+    """Choose among three tiles instead of as many as there are shapes: each is an op to compile."""
+    return (2 if rows > 1 else 1, 3) if cols > 2 else (1, 1)
+
+
+few_tiles = patch.multiple(tile_choice, product_tile=one_of_three, input_gradient_tile=one_of_three)
 
 
 @st.composite
@@ -114,9 +108,14 @@ def transposed_convolutions(draw):
     return (groups * channels, *sizes), groups * filters, options
 
 
-def assert_exact(layer, geometry, n, bias):
+# Blocks of a vector's lanes, the last one not full, and blocks of one sample.
+batches = st.sampled_from([(np.float32, 17), (np.float32, 40), (np.float64, 19), (np.float64, 3)])
+
+
+def assert_exact(layer, geometry, batch, bias):
     """Forward pass and all gradients of one layer equal the reference's, on integers that float32 adds exactly."""
     x_shape, filters, options = geometry
+    dtype, n = batch
     net = Net(*x_shape)
     net.layer("probe", p=net.tape.parameter("dx", (n * prod(x_shape),)))
     getattr(net, layer)(filters, bias=bias, **options)
@@ -129,31 +128,27 @@ def assert_exact(layer, geometry, n, bias):
     # The loss divides by n, which leaves small integers for the gradient of y.
     dy = rng.integers(-3, 4, y.shape)
     expected.gradients(x, y - n * dy)
-    for dtype in (np.float32, np.float64):
-        executor = Executor(tape, Memory.create(tape, dtype))
-        executor.memory.params[:] = expected.memory.params
-        executor.memory.grads[:] = np.nan
-        with few_tiles():
-            np.testing.assert_array_equal(executor.forward(x.astype(dtype), n), y)
-            executor.gradients(x.astype(dtype), (y - n * dy).astype(dtype))
-        views = Memory.views(tape, expected.memory.grads)
-        for name, gradient in Memory.views(tape, executor.memory.grads).items():
-            np.testing.assert_array_equal(gradient, views[name], err_msg=f"{name} {dtype.__name__}")
+    executor = Executor(tape, Memory.create(tape, dtype))
+    executor.memory.params[:] = expected.memory.params
+    executor.memory.grads[:] = np.nan
+    with few_tiles:
+        np.testing.assert_array_equal(executor.forward(x.astype(dtype), n), y)
+        executor.gradients(x.astype(dtype), (y - n * dy).astype(dtype))
+    views = Memory.views(tape, expected.memory.grads)
+    for name, gradient in Memory.views(tape, executor.memory.grads).items():
+        np.testing.assert_array_equal(gradient, views[name], err_msg=name)
 
 
-batches = st.sampled_from([1, 3, 17, 40])
-
-
-@SETTINGS
+@examples
 @given(convolutions(), batches, st.booleans())
-def test_conv2d_is_exact(geometry, n, bias):
-    assert_exact("conv", geometry, n, bias)
+def test_conv2d_is_exact(geometry, batch, bias):
+    assert_exact("conv", geometry, batch, bias)
 
 
-@SETTINGS
+@examples
 @given(transposed_convolutions(), batches, st.booleans())
-def test_conv_transpose2d_is_exact(geometry, n, bias):
-    assert_exact("conv_transpose", geometry, n, bias)
+def test_conv_transpose2d_is_exact(geometry, batch, bias):
+    assert_exact("conv_transpose", geometry, batch, bias)
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -190,7 +185,7 @@ def test_a_frozen_weight_with_a_trained_bias_and_the_other_way_round(layer, froz
 def test_options_compile_nothing_of_their_own():
     def functions(**options):
         tape = Net(4, 9, 9).conv(4, (3, 3)).conv(4, (3, 3), **options).done("sum_squared_error")
-        program = make_program(tape, Machine(16, 24), backward=True, loss=True, update=None)
+        program = make_program(tape, Machine(16, 24, 64), backward=True, loss=True, update=None)
         return {call.function for call in program.calls}
 
     # The maps are as wide as without options, so the tiles are the same.

@@ -4,21 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tapes import (
-    ADAM,
-    MOMENTUM,
-    SGD,
-    SMALL,
-    UPDATES,
-    assert_near,
-    assert_same_arrays,
-    both,
-    data,
-    grouped,
-    make,
-    threads,
-    trained,
-)
+from tape_nets import SMALL, grouped
+from tapes import ADAM, MOMENTUM, SGD, UPDATES, assert_near, assert_same_arrays, both, data, make, threads, trained
 
 import fastnn_kernels.reference as ref
 from fastnn_kernels._jit import THREAD_LIMIT
@@ -50,7 +37,7 @@ def train(interpreter, tape, samples=60, batch_size=17, lr=0.01):
 
 def test_phases():
     def last_phases(update, tape):
-        program = make_program(tape, Machine(16, 24), backward=True, loss=True, update=update)
+        program = make_program(tape, Machine(16, 24, 16), backward=True, loss=True, update=update)
         assert program.phases[1][2] == BLOCK
         return [
             (Axis(axis), [c.function.__name__ for c in program.calls[first:last]])
@@ -94,6 +81,16 @@ def test_clipped_training_equals_the_reference(net, clip, dtype):
     assert_same_arrays(tape, executor.memory.grads, reference.memory.grads)
     if update.clip_norm is not None:
         assert np.linalg.norm(executor.memory.grads) <= update.clip_norm * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_of_single_samples_equals_the_reference(dtype):
+    """A batch of one has memory of another layout; the sums of squares have their place in it as well."""
+    tape = in_balls(SMALL["two_features"]())
+    executor, reference = both(tape, dtype, replace(SGD, clip_norm=0.05, clip_value=0.04))
+    for interpreter in (executor, reference):
+        train(interpreter, tape, samples=7, batch_size=1, lr=0.1)
+    assert_same_arrays(tape, executor.memory.params, reference.memory.params)
 
 
 def test_a_limit_that_is_not_reached_changes_no_bit():

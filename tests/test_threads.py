@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tape_nets
 import tapes
 from tapes import threads
 from training_process import by_turns
@@ -117,7 +118,7 @@ def test_the_control_group_limits_the_default(content, expected_quota, monkeypat
 
 
 def test_two_python_threads_on_one_model_give_the_same_as_one():
-    tape = tapes.same_padded()
+    tape = tape_nets.same_padded()
     executor = tapes.make(Executor, tape, np.float32)
     x, _ = tapes.data(tape, 40, np.float32)
     expected = executor.forward(x, 40)

@@ -14,7 +14,8 @@ import threading
 
 import numba
 import numpy as np
-from tapes import MOMENTUM, SMALL, data, make, threads
+from tape_nets import SMALL
+from tapes import MOMENTUM, data, make, threads
 
 from fastnn_kernels import _threads
 from fastnn_kernels.executor import Executor

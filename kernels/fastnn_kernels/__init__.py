@@ -42,6 +42,12 @@ from .avg_pool import avg_pool2d, avg_pool2d_backward
 from .batch_norm import batch_norm, batch_norm_backward
 from .clip import clip_by_global_norm, clip_by_value, max_norm
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
+from .conv_transpose import (
+    conv_transpose2d,
+    conv_transpose2d_backward,
+    conv_transpose2d_backward_input,
+    conv_transpose2d_backward_weight,
+)
 from .cross_entropy import categorical_cross_entropy, softmax_cross_entropy
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
@@ -87,6 +93,10 @@ __all__ = [
     "conv2d_backward",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
+    "conv_transpose2d_backward_input",
+    "conv_transpose2d_backward_weight",
     "crop",
     "cutout",
     "delta_update",

@@ -73,14 +73,6 @@ def window(function: str, option: str, shape: Shape, padding: Any, size: Any = N
     return Window(out, places, before)
 
 
-def probability(function: str, value: Any) -> float:
-    """Check a probability."""
-    number = float(options.number(f"{function}: probability", value))
-    if number > 1:
-        raise ValueError(f"{function}: probability is {number}, needed: 0 <= probability <= 1")
-    return number
-
-
 def angles(function: str, degrees: Any) -> tuple[float, float]:
     """Make (low, high) of an angle or a pair of angles, none beyond a full turn."""
     name = f"{function}: degrees"

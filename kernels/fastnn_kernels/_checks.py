@@ -16,7 +16,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 # Bytes that a result may have: what 47 bits address.
-_MEMORY_LIMIT = 2**47
+MEMORY_LIMIT = 2**47
 AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
 
 
@@ -73,7 +73,7 @@ def out_array(
 
     With `in_place` an input may be exactly the same memory as `out`, but not a part of it.
     """
-    if prod(shape) * np.dtype(dtype).itemsize > _MEMORY_LIMIT:
+    if prod(shape) * np.dtype(dtype).itemsize > MEMORY_LIMIT:
         raise ValueError(f"{function}: the result would have shape {tuple(shape)}, which no memory can hold")
     if out is None:
         return np.empty(shape, dtype)

@@ -17,6 +17,8 @@ Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 # Sizes and steps of windows are kept below this, so that no product of two of them overflows in compiled code.
 SIZE_LIMIT = 2**31 - 1
+# How convolutions and pools are computed.
+ALGORITHMS = ("direct", "im2col")
 PADDING_FORMS = 'an int, (h, w), ((top, bottom), (left, right)), "valid" or "same"'
 
 

@@ -14,9 +14,16 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from ._checks import MEMORY_LIMIT
 from ._jit import kernel
+from ._options import SIZE_LIMIT
+
+_LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
 
 PUBLIC: dict[str, Callable[..., Any]] = {}
+# Workers of a serial entry. A plain 1 in compiled code is a literal, a type of its own: each entry would be compiled
+# once more for it.
+ALONE = np.int64(1)
 
 
 def inside(
@@ -82,14 +89,24 @@ def read_pair(value):
 @overload(read_pair)
 def _read_pair(value):
     if isinstance(value, (types.Integer, int)) or (isinstance(value, types.Omitted) and isinstance(value.value, int)):
-        return lambda value: (value, value)
-    if isinstance(value, types.UniTuple) and value.count == 2 and isinstance(value.dtype, types.Integer):
-        return lambda value: value
+        return lambda value: (np.int64(value), np.int64(value))
+    if isinstance(value, types.BaseTuple) and len(value) == 2 and all(isinstance(v, types.Integer) for v in value):
+        return lambda value: (np.int64(value[0]), np.int64(value[1]))
     return None
 
 
+@kernel
+def kernel_span(k, d):
+    """Pixels that a kernel of `k` elements, `d` pixels apart, spans along a side, in compiled code."""
+    if k < 1 or d < 1:
+        raise ValueError("kernel size and dilation must be at least 1")
+    if k > SIZE_LIMIT or d > SIZE_LIMIT:
+        raise ValueError("kernel size and dilation must be at most 2**31 - 1")
+    return d * (k - 1) + 1
+
+
 def read_pads(padding, kh, kw, sh, sw):
-    """Return (top, bottom, left, right) of any form of padding, in compiled code."""
+    """Return (top, bottom, left, right) of any form of padding, in compiled code; the kernel spans (kh, kw)."""
     raise NotImplementedError("for compiled code")
 
 
@@ -98,7 +115,12 @@ def _read_pads(padding, kh, kw, sh, sw):
     if isinstance(padding, types.Omitted):
         padding = types.literal(padding.value)
     if isinstance(padding, types.Integer):
-        return lambda padding, kh, kw, sh, sw: (padding, padding, padding, padding)
+
+        def everywhere(padding, kh, kw, sh, sw):
+            side = np.int64(padding)
+            return (side, side, side, side)
+
+        return everywhere
     if isinstance(padding, types.UnicodeType | types.StringLiteral):
 
         def named(padding, kh, kw, sh, sw):
@@ -113,20 +135,79 @@ def _read_pads(padding, kh, kw, sh, sw):
         return named
     if isinstance(padding, types.BaseTuple) and len(padding) == 2:
         if all(isinstance(p, types.Integer) for p in padding):
-            return lambda padding, kh, kw, sh, sw: (padding[0], padding[0], padding[1], padding[1])
+
+            def sides(padding, kh, kw, sh, sw):
+                high, wide = np.int64(padding[0]), np.int64(padding[1])
+                return (high, high, wide, wide)
+
+            return sides
         if all(isinstance(p, types.BaseTuple) and len(p) == 2 for p in padding):
-            return lambda padding, kh, kw, sh, sw: (padding[0][0], padding[0][1], padding[1][0], padding[1][1])
+
+            def each(padding, kh, kw, sh, sw):
+                high, wide = padding
+                return (np.int64(high[0]), np.int64(high[1]), np.int64(wide[0]), np.int64(wide[1]))
+
+            return each
     return None
 
 
 @kernel
 def window_count(size, before, after, k, s):
-    """Count the places of a window of `k` along a padded side, in compiled code."""
+    """Count the places of a window that spans `k` along a padded side, in compiled code."""
     if k < 1 or s < 1 or before < 0 or after < 0:
         raise ValueError("kernel size and stride must be at least 1, padding at least 0")
+    if s > SIZE_LIMIT or before > SIZE_LIMIT or after > SIZE_LIMIT:
+        raise ValueError("stride and padding must be at most 2**31 - 1")
+    if size < 1:
+        raise ValueError("the images have no pixels")
     if size + before + after < k:
         raise ValueError("the kernel is larger than the padded image")
     return (size + before + after - k) // s + 1
+
+
+def check_stream(function, seed, step):
+    """Refuse, while compiling, a seed or step that is no int."""
+    for option in (seed, step):
+        if not isinstance(option, types.Integer):
+            raise TypingError(f"{function}: seed and step are ints, not {option}")
+
+
+@kernel
+def read_stream(seed, step, op, sample_offset, n):
+    """Return what the random numbers of n samples depend on, (key0, key1, op, step, position), in compiled code."""
+    if seed < 0 or step < 0 or step >= 2**40 or op < 0 or op >= 2**24:
+        raise ValueError("seed, step or op is out of range")
+    if sample_offset < 0 or sample_offset + n > 2**32:
+        raise ValueError("sample_offset is out of range")
+    key = np.uint64(seed)
+    return np.int64(key & _LOW), np.int64(key >> _HALF), np.int64(op), np.int64(step), np.int64(sample_offset)
+
+
+def read_windows(height, width, kernel_size, stride, padding, dilation):
+    """Return (kh, kw, oh, ow, sh, sw, dh, dw, top, left) of convolution's options, in compiled code."""
+    raise NotImplementedError("for compiled code")
+
+
+@overload(read_windows)
+def _read_windows(height, width, kernel_size, stride, padding, dilation):
+    def call(height, width, kernel_size, stride, padding, dilation):
+        kh, kw = read_pair(kernel_size)
+        sh, sw = read_pair(stride)
+        dh, dw = read_pair(dilation)
+        high, wide = kernel_span(kh, dh), kernel_span(kw, dw)
+        top, bottom, left, right = read_pads(padding, high, wide, sh, sw)
+        oh, ow = window_count(height, top, bottom, high, sh), window_count(width, left, right, wide, sw)
+        return kh, kw, oh, ow, sh, sw, dh, dw, top, left
+
+    return call
+
+
+@kernel
+def element_count(a, b, c):
+    """Return ``a * b * c``, refused where no memory can hold so many, in compiled code."""
+    if float(a) * float(b) * float(c) > MEMORY_LIMIT:
+        raise ValueError("the result would have a shape which no memory can hold")
+    return a * b * c
 
 
 def flat(array):

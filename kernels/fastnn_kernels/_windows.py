@@ -3,10 +3,11 @@
 Shapes and options only, for kernels and twins alike; each check names the function, what came and what is needed.
 """
 
+from math import prod
 from typing import Any, NamedTuple
 
 from . import _options as options
-from ._checks import Shape, batch, output_gradient, rank
+from ._checks import MEMORY_LIMIT, Shape, batch, output_gradient, rank
 from ._options import Pads, Pair, extent
 
 
@@ -107,7 +108,13 @@ def _padded_size(function: str, x_shape: Shape, kernel: Pair, span: Pair, pads: 
             f"{height}x{width}, {size[0]}x{size[1]} with padding"
         )
     batch(function, "x", x_shape, 4)
+    _fits_memory(function, "the padded images", (*x_shape[:2], *size))
     return size
+
+
+def _fits_memory(function: str, what: str, shape: Shape) -> None:
+    if prod(shape) > MEMORY_LIMIT:
+        raise ValueError(f"{function}: {what} would have shape {shape}, which no memory can hold")
 
 
 def pool_places(size: int, span: int, stride: int, after: int, ceil_mode: bool) -> int:
@@ -234,6 +241,7 @@ def conv_transpose2d_windows(
     if b_shape is not None and b_shape != (w_shape[1] * count,):
         raise ValueError(f"{function}: b has shape {b_shape}, one value for each output channel: {w_shape[1] * count}")
     y_shape = (x_shape[0], w_shape[1] * count, out[0], out[1])
+    _fits_memory(function, "the output", y_shape)
     if dy_shape is not None:
         output_gradient(function, dy_shape, y_shape)
     return Windows(kernel, steps, pads, gaps, (x_shape[2], x_shape[3])), y_shape

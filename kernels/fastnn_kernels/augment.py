@@ -104,7 +104,7 @@ def flip(
     source = check.float_array("flip", "x", x)
     augmentation.images("flip", source.shape)
     across, down = options.flag("flip: horizontal", horizontal), options.flag("flip: vertical", vertical)
-    arguments = across, down, augmentation.probability("flip", probability)
+    arguments = across, down, options.fraction("flip: probability", probability)
     stream = augmentation.stream("flip", seed, step, op, sample_offset, len(source))
     y = check.out_array("flip", out, source.shape, source.dtype, inputs=(x,))
     workers = _threads.workers_for(len(y), y.size)

@@ -7,14 +7,13 @@ from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
 from ._jit import kernel
-from ._public import check_floats, flat, inside, is_missing, output, read_pair
+from ._public import ALONE, check_floats, check_stream, flat, inside, is_missing, output, read_pair, read_stream
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
 _flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
 _cutout_serial, _mixup_serial = CUTOUT[0], MIXUP[0]
 
 _FLIP, _CROP, _SHIFT, _ROTATE, _CUTOUT, _MIXUP = (FIRST_OP + OPS * kind for kind in range(len(KINDS)))
-_LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
 
 
 def _check_types(function, x, seed, step):
@@ -22,24 +21,15 @@ def _check_types(function, x, seed, step):
     check_floats(function, x)
     if x.ndim != 4:
         raise TypingError(f"{function}: x has {x.ndim} axes, 4 are needed, (N, C, H, W)")
-    _check_stream_types(function, seed, step)
-
-
-def _check_stream_types(function, seed, step):
-    for option in (seed, step):
-        if not isinstance(option, types.Integer):
-            raise TypingError(f"{function}: seed and step are ints, not {option}")
+    check_stream(function, seed, step)
 
 
 @kernel
-def _read_stream(first_op, seed, step, op, sample_offset, n):
-    """Return (key0, key1, op, step, position) as the compiled entries take them."""
-    if seed < 0 or step < 0 or step >= 2**40 or op < 0 or op >= OPS:
-        raise ValueError("seed, step or op is out of its range")
-    if sample_offset < 0 or sample_offset + n > 2**32:
-        raise ValueError("sample_offset is out of its range")
-    key = np.uint64(seed)
-    return np.int64(key & _LOW), np.int64(key >> _HALF), np.int64(first_op + op), np.int64(step), sample_offset
+def _number(first_op, op):
+    """Return the op of the random numbers of one augmentation."""
+    if op < 0 or op >= OPS:
+        raise ValueError("op is out of range")
+    return first_op + op
 
 
 @kernel
@@ -94,9 +84,9 @@ def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5
         if not 0.0 <= probability <= 1.0:
             raise ValueError("flip: probability is not from 0 to 1")
         n, c, height, width = x.shape
-        key0, key1, number, count, first = _read_stream(_FLIP, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_FLIP, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _flip_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
+        _flip_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
                      bool(horizontal), bool(vertical), float(probability))
         return y
 
@@ -114,9 +104,9 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
             raise ValueError("crop: padding is below 0")
         oh, ow = _read_size(size, height, width)
         places_h, places_w = _window(height + 2 * ph, width + 2 * pw, oh, ow)
-        key0, key1, number, count, first = _read_stream(_CROP, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_CROP, op), sample_offset, n)
         y = output(out, (n, c, oh, ow), x)
-        _window_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
+        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
                        places_h, places_w, ph, pw, _finite(fill))
         return y
 
@@ -133,10 +123,10 @@ def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out
         if mh < 0 or mw < 0:
             raise ValueError("shift: max_shift is below 0")
         places_h, places_w = _window(height + 2 * mh, width + 2 * mw, height, width)
-        key0, key1, number, count, first = _read_stream(_SHIFT, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_SHIFT, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _window_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height, width,
-                       places_h, places_w, mh, mw, _finite(fill))
+        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height,
+                       width, places_h, places_w, mh, mw, _finite(fill))
         return y
 
     return call
@@ -151,9 +141,9 @@ def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=
         low, high = _read_angles(degrees)
         if not -360.0 <= low <= high <= 360.0:
             raise ValueError("rotate: degrees are not -360 <= low <= high <= 360")
-        key0, key1, number, count, first = _read_stream(_ROTATE, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_ROTATE, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _rotate_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
+        _rotate_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
                        _finite(fill))
         return y
 
@@ -169,9 +159,9 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
         size_h, size_w = read_pair(size)
         if size_h < 1 or size_w < 1:
             raise ValueError("cutout: size is below 1")
-        key0, key1, number, count, first = _read_stream(_CUTOUT, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_CUTOUT, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _cutout_serial(1, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
+        _cutout_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
                        size_w, _finite(fill))
         return y
 
@@ -181,7 +171,7 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
 @inside(mixup)
 def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
     check_floats("mixup", x, target)
-    _check_stream_types("mixup", seed, step)
+    check_stream("mixup", seed, step)
 
     def call(x, target, alpha, seed, step, op=0, sample_offset=0):
         n, classes = target.shape
@@ -189,9 +179,9 @@ def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
             raise ValueError("mixup: x and target have different numbers of samples")
         if not 0.0 < alpha < np.inf:
             raise ValueError("mixup: alpha is not a finite number above 0")
-        key0, key1, number, count, first = _read_stream(_MIXUP, seed, step, op, sample_offset, n)
+        key0, key1, number, count, first = read_stream(seed, step, _number(_MIXUP, op), sample_offset, n)
         y, mixed = np.empty(x.shape, x.dtype), np.empty(target.shape, x.dtype)
-        _mixup_serial(1, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
+        _mixup_serial(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
                       x.size // max(1, n), classes, key0, key1, number, count, first, float(alpha))
         return y, mixed
 

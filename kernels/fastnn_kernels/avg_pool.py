@@ -8,8 +8,7 @@ from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._options import Padding, Size
-from .max_pool import ALGORITHMS
+from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import AVERAGE_IM2COL
 from .pool_plane import average_backward_plane, average_plane, window_table, windows_inside
 from .simd import lanes

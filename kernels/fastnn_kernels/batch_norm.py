@@ -9,7 +9,7 @@ from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside
 from .batch_norm_flat import TASK_FEATURES, column_gradients, column_moments, normalise_row, row_input_gradient
 from .group_norm_flat import WIDE_BELOW, by_feature, map_gradients, normalise_run, run_input_gradient, run_moments
 
@@ -240,8 +240,8 @@ def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, mome
             raise ValueError("batch_norm: momentum or eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _forward_serial(1, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean, inv_std,
-                        n, channels, max(1, pixels), bool(training), float(momentum), float(eps))
+        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean,
+                        inv_std, n, channels, max(1, pixels), bool(training), float(momentum), float(eps))
         return y, mean, inv_std
 
     return call
@@ -260,8 +260,8 @@ def _batch_norm_backward_inside(dy, x, gamma, mean, inv_std, training=True):
                 raise ValueError("batch_norm_backward: gamma, mean and inv_std need one value for each channel")
         dx = np.empty(x.shape, x.dtype)
         dgamma, dbeta = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _backward_serial(1, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma, dbeta,
-                         n, channels, max(1, x.size // max(1, n * channels)), bool(training))
+        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
+                         dbeta, n, channels, max(1, x.size // max(1, n * channels)), bool(training))
         return dx, dgamma, dbeta
 
     return call

@@ -10,7 +10,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array
 from ._jit import entries, kernel, prange
-from ._public import check_floats, inside, is_missing
+from ._public import ALONE, check_floats, inside, is_missing
 from ._update_checks import limit as limit_above_0
 from ._update_checks import unit_layout
 from .clip_block import UNITS, clip_block, clip_factor, max_norm_block, scale_block, sum_of_squares
@@ -143,7 +143,7 @@ def _clip_by_value_inside(grads, limit):
 
     def call(grads, limit):
         _check_limit(limit)
-        _clip_value_serial(1, grads, float(limit))
+        _clip_value_serial(ALONE, grads, float(limit))
 
     return call
 
@@ -154,7 +154,7 @@ def _clip_by_global_norm_inside(grads, limit):
 
     def call(grads, limit):
         _check_limit(limit)
-        return _clip_norm_serial(1, grads, float(limit))
+        return _clip_norm_serial(ALONE, grads, float(limit))
 
     return call
 
@@ -171,7 +171,7 @@ def _max_norm_axis(w, limit, axis):
             outer *= w.shape[k]
         elif k > place:
             inner *= w.shape[k]
-    _max_norm_serial(1, w.reshape(-1), outer, w.shape[place], inner, limit)
+    _max_norm_serial(ALONE, w.reshape(-1), outer, w.shape[place], inner, limit)
 
 
 @inside(max_norm)

@@ -2,7 +2,6 @@
 
 from math import sqrt
 
-from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -10,9 +9,10 @@ from . import simd
 from ._jit import kernel, lane_count
 from .optimizer_block import load_some, store_some
 from .simd import lanes, vfma, vgreater, vsqrt, vsum, vwhere
-from .vmath import vset
+from .vmath import vclip, vset
 
 _DOUBLES = lane_count(64)
+_DOUBLE = simd.Vec(types.float64, _DOUBLES)
 # Units of one task of max_norm.
 UNITS = 32
 
@@ -24,7 +24,7 @@ def vset_double(typingctx, value):
     def codegen(context, builder, sig, args):
         return simd.emit_splat(builder, simd.vector_ir(types.float64, _DOUBLES), args[0])
 
-    return simd.Vec(types.float64, _DOUBLES)(types.float64), codegen
+    return _DOUBLE(types.float64), codegen
 
 
 @intrinsic
@@ -35,13 +35,11 @@ def vload_double(typingctx, memory, index):
         return None
 
     def codegen(context, builder, sig, args):
+        loaded = simd.emit_load(builder, simd.Vec(dtype, _DOUBLES), simd.address(context, builder, memory, *args))
         wide = simd.vector_ir(types.float64, _DOUBLES)
-        narrow = ir.VectorType(simd.scalar_ir(dtype), wide.count)
-        load = builder.load(builder.bitcast(simd.address(context, builder, memory, *args), narrow.as_pointer()))
-        load.align = dtype.bitwidth // 8
-        return load if narrow == wide else builder.fpext(load, wide)
+        return loaded if loaded.type == wide else builder.fpext(loaded, wide)
 
-    return simd.Vec(types.float64, _DOUBLES)(memory, types.intp), codegen
+    return _DOUBLE(memory, types.intp), codegen
 
 
 @kernel
@@ -86,12 +84,9 @@ def scale_block(x, xo, size, factor):
 def clip_block(x, xo, size, limit):
     """``x = max(-limit, min(limit, x))``; NaN stays NaN."""
     L = lanes(x)
-    high, low = vset(x, limit), vset(x, -limit)
     for i in range(0, size, L):
         n = size - i
-        value = load_some(x, xo + i, n)
-        value = vwhere(vgreater(value, high), high, value)
-        store_some(x, xo + i, vwhere(vgreater(low, value), low, value), n)
+        store_some(x, xo + i, vclip(load_some(x, xo + i, n), -limit, limit), n)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Convolution of (N, C, H, W) arrays: pack lane blocks, run the block kernel, unpack."""
+"""Convolution of (N, C, H, W) arrays."""
 
 import numpy as np
 
@@ -7,193 +7,87 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import TILE_LIMIT, entries, kernel, lane_count, prange
-from ._options import Padding, Size
-from .conv_block import (
-    channel_sums_block,
-    conv2d_backward_input_block,
-    conv2d_backward_weight_block,
-    conv2d_block,
-    pack_weights,
-)
-from .layout import copy_block, gather_block, lane_samples, scatter_block
-from .reduction import tree_sum
-from .simd import lanes, vload, vstore
-from .tile import tile
-from .vmath import vset
+from ._options import ALGORITHMS, Padding, Size
+from .conv_flat import ADD_PARTS, PREPARE_SUMS, PREPARE_WEIGHT, SUMS, WEIGHT
 
-# One tile for every shape: maps that are smaller than it are computed with spare rows and columns.
-_ROWS = 4
-_COLS = min(4, TILE_LIMIT // _ROWS)
+Numbers = tuple[int, ...]
 
 
-@kernel
-def _load_padded(x, channels, height, width, samples, staged, so, m, mo, rows, cols, top, left):
-    """Load a block's images into maps of (rows, cols), zeros around them."""
-    L = lanes(m)
-    gather_block(x, channels * height * width, samples, 0, staged, so)
-    zero = vset(m, 0.0)
-    for c in range(channels):
-        for r in range(rows):
-            h = r - top
-            for q in range(cols):
-                w = q - left
-                value = zero
-                if 0 <= h < height and 0 <= w < width:
-                    value = vload(staged, so + ((c * height + h) * width + w) * L)
-                vstore(m, mo + ((c * rows + r) * cols + q) * L, value)
+def conv_numbers(windows: geometry.Windows, x_shape: tuple[int, ...], filters: int, groups: int) -> Numbers:
+    """Fields of `conv_flat.Conv`: the convolution of x with that many filters."""
+    n, c, height, width = x_shape
+    top, _, left, _ = windows.pads
+    return (n, c, filters, groups, height, width, *windows.kernel, *windows.out, *windows.stride, *windows.dilation,
+            top, left)
 
 
-@kernel
-def _pack(w, filters, inner, f_stride, i_stride, taps):
-    """Pack weights for tiles of _ROWS, with zeros for the filters that are missing to one tile."""
-    count = max(filters, _ROWS)
-    packed = np.zeros(-(-count // _ROWS) * _ROWS * inner * taps, w.dtype)
-    if filters >= _ROWS:
-        pack_weights(w, 0, 1, filters, inner, f_stride, i_stride, taps, _ROWS, packed, 0)
-    else:
-        for f in range(filters):
-            for c in range(inner):
-                for p in range(taps):
-                    packed[(c * taps + p) * _ROWS + f] = w[f * f_stride + c * i_stride + p]
-    return packed
+def _workers(numbers: Numbers) -> int:
+    n, c, k, groups, _, _, kh, kw, oh, ow = numbers[:10]
+    return _threads.workers_for(n * oh, n * k * (c // groups) * kh * kw * oh * ow)
 
 
-@kernel
-def _conv2d_worker(worker, workers, x, packed, bias, y, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    """Every `workers`-th lane block, from `worker` on."""
-    L = lanes(x)
-    filters, columns = max(k, _ROWS), max(ow, _COLS)
-    rows, cols = (oh - 1) * sh + kh, (columns - 1) * sw + kw
-    po = max(c * height * width, k * oh * ow) * L
-    ro = po + c * rows * cols * L
-    m = np.empty(ro + filters * oh * columns * L, x.dtype)
-    samples = np.empty(L, np.int64)
-    for block in range(worker, -(-n // L), workers):
-        valid = lane_samples(samples, block * L, n)
-        _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
-        conv2d_block(tile(x, _ROWS, _COLS), m, po, rows * cols * L, cols * L, packed, 0, bias, 0,
-                     m, ro, oh * columns * L, columns * L, c, kh, kw, filters, oh, columns, sh, sw, 1, 1, 1, True)
-        copy_block(m, ro, oh * columns * L, columns * L, m, 0, oh * ow * L, ow * L, k, oh, ow)
-        scatter_block(m, 0, k * oh * ow, valid, y, block * L * k * oh * ow)
+def launch_sums(
+    numbers: Numbers, x: Array, w: Array, b: Array | None, y: Array, *, backward: bool = False, columns: bool = False
+) -> None:
+    """Write a convolution of x to y or, `backward`, what the gradient for its input is; by columns, if asked."""
+    if y.size == 0:
+        return
+    workers, weights = _workers(numbers), flat_alias(w)
+    bias = weights if b is None else flat_alias(b)
+    plan = PREPARE_SUMS(workers, weights, bias, b is not None, numbers, backward, columns)
+    _threads.launch(SUMS, workers, flat_alias(x), y.reshape(-1), *plan, numbers, backward)
 
 
-def _conv2d_entry(workers, x, w, b, has_bias, y, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    packed = _pack(w, k, c, c * kh * kw, kh * kw, kh * kw)
-    bias = np.zeros(max(k, _ROWS), x.dtype)
-    if has_bias:
-        bias[:k] = b
-    for worker in prange(workers):
-        _conv2d_worker(np.int64(worker), workers, x, packed, bias, y,
-                       n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
-
-
-@kernel
-def _input_worker(worker, workers, dy, packed, dx, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    """Every `workers`-th lane block, from `worker` on."""
-    L = lanes(dy)
-    channels, columns, halo = max(c, _ROWS), max(width, _COLS * sw), _COLS - 1
-    cols = ow + 2 * halo
-    po = max(k * oh * ow, c * height * width) * L
-    ro = po + k * oh * cols * L
-    m = np.empty(ro + channels * height * columns * L, dy.dtype)
-    samples = np.empty(L, np.int64)
-    for block in range(worker, -(-n // L), workers):
-        valid = lane_samples(samples, block * L, n)
-        _load_padded(dy, k, oh, ow, samples, m, 0, m, po, oh, cols, 0, halo)
-        conv2d_backward_input_block(
-            tile(dy, _ROWS, _COLS), m, po + halo * L, oh * cols * L, cols * L, packed, 0, packed, 0,
-            m, ro, height * columns * L, columns * L, channels, height, columns, kh, kw, k, oh, ow, sh, sw, top, left,
-            1, 1, 1, False)
-        copy_block(m, ro, height * columns * L, columns * L, m, 0, height * width * L, width * L, c, height, width)
-        scatter_block(m, 0, c * height * width, valid, dx, block * L * c * height * width)
-
-
-def _backward_input_entry(workers, dy, w, dx, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    packed = _pack(w, c, k, kh * kw, c * kh * kw, kh * kw)
-    for worker in prange(workers):
-        _input_worker(np.int64(worker), workers, dy, packed, dx,
-                      n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
-
-
-@kernel
-def _clear_spare_lanes(m, offset, vectors, valid):
-    L = lanes(m)
-    for p in range(vectors):
-        for lane in range(valid, L):
-            m[offset + p * L + lane] = 0
-
-
-@kernel
-def _weight_worker(worker, workers, dy, x, sums, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    """Every `workers`-th lane block, from `worker` on: its gradients of weights and bias, to its place in `sums`."""
-    L = lanes(x)
-    filters = max(k, _ROWS)
-    rows, cols = (oh - 1) * sh + kh, (ow - 1) * sw + kw
-    po, size = max(c * height * width, k * oh * ow) * L, filters * c * kh * kw
-    do = po + c * rows * cols * L
-    m = np.zeros(do + filters * oh * ow * L, x.dtype)  # zeros: what dy of missing filters is
-    samples = np.empty(L, np.int64)
-    for block in range(worker, -(-n // L), workers):
-        valid = lane_samples(samples, block * L, n)
-        _load_padded(x, c, height, width, samples, m, 0, m, po, rows, cols, top, left)
-        gather_block(dy, k * oh * ow, samples, 0, m, do)
-        # Spare lanes repeat sample 0, which must not count twice, nor its inf become NaN.
-        _clear_spare_lanes(m, po, c * rows * cols, valid)
-        _clear_spare_lanes(m, do, k * oh * ow, valid)
-        at = block * (size + filters)
-        if kw >= 3 or c >= 3:
-            conv2d_backward_weight_block(tile(x, _ROWS, 3), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, kw < 3)
-        else:
-            conv2d_backward_weight_block(tile(x, _ROWS, 1), m, do, oh * ow * L, ow * L, m, po, rows * cols * L,
-                                         cols * L, sums, at, c, kh, kw, filters, oh, ow, sh, sw, 1, 1, 1, False)
-        channel_sums_block(m, do, oh * ow * L, ow * L, k, oh, ow, sums, at + size)
-
-
-def _backward_weight_entry(workers, dy, x, dw, db, n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left):
-    filters = max(k, _ROWS)
-    size, blocks = filters * c * kh * kw, -(-n // lanes(x))
-    sums = np.zeros(max(1, blocks) * (size + filters), x.dtype)
-    for worker in prange(workers):
-        _weight_worker(np.int64(worker), workers, dy, x, sums,
-                       n, c, height, width, k, kh, kw, oh, ow, sh, sw, top, left)
-    tree_sum(sums, 0, size + filters, blocks, size + filters)
-    dw[:] = sums[: dw.size]
-    db[:] = sums[size : size + k]
-
-
-FORWARD, INPUT, WEIGHT = entries(_conv2d_entry), entries(_backward_input_entry), entries(_backward_weight_entry)
-
-
-def _launch(compiled, windows, n, c, height, width, k, *arrays):
-    (kh, kw), (oh, ow), (top, _, left, _) = windows.kernel, windows.out, windows.pads
-    blocks = -(-n // lane_count(arrays[0].itemsize * 8))
-    workers = _threads.workers_for(blocks, n * k * c * kh * kw * oh * ow)
-    _threads.launch(compiled, workers, *arrays, n, c, height, width, k, kh, kw, oh, ow, *windows.stride, top, left)
+def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -> None:
+    """Write the gradients of a convolution's weights and bias."""
+    if x.size == 0:
+        dw[...], db[...] = 0, 0
+        return
+    images = flat_alias(x)
+    table, parts, scratch, chosen = PREPARE_WEIGHT(images, numbers)
+    _threads.launch(WEIGHT, _workers(numbers), flat_alias(dy), images, table, parts, scratch, chosen, numbers)
+    ADD_PARTS(parts, table, dw.reshape(-1), db)
 
 
 def conv2d(
-    x: Array, w: Array, b: Array | None = None, *, stride: Size = 1, padding: Padding = 0, out: Array | None = None
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    algorithm: str = "direct",
+    out: Array | None = None,
 ) -> Array:
     """Convolve images with a bank of kernels (cross-correlation, as in PyTorch).
 
-    ``y[n, o, p, q] = b[o] + sum over c, i, j of w[o, c, i, j] * x[n, c, p * sh + i - top, q * sw + j - left]``
+    ``y[n, o, p, q] = b[o] + sum over c, i, j of w[o, c, i, j] * x[n, c', p * sh + i * dh - top, r]`` with
+    ``r = q * sw + j * dw - left`` and c' the c-th channel of the group of o.
 
     Parameters
     ----------
     x : (N, C_in, H, W) float32 or float64
-    w : (C_out, C_in, KH, KW), dtype of x
+    w : (C_out, C_in / groups, KH, KW), dtype of x
     b : (C_out,), dtype of x, optional
     stride : int or (h, w)
     padding : int, (h, w), ((top, bottom), (left, right)), "valid" or "same"
-        "same" needs stride 1; where k - 1 is odd, the larger part is at the bottom and the right.
+        Zeros around the images. "same" needs stride 1; where what the kernel spans is even, the larger part is at the
+        bottom and the right.
+    dilation : int or (h, w)
+        Pixels from one element of the kernel to the next.
+    groups : int
+        Divides C_in and C_out; each filter sees the channels of its group. groups = C_in is a depthwise convolution.
+    algorithm : "direct" or "im2col"
+        "im2col" writes out every window as a column, as the textbook does, and multiplies matrices; the results are
+        the same to the bit.
     out : (N, C_out, OH, OW), dtype of x, optional
 
     Returns
     -------
     (N, C_out, OH, OW), dtype of x
-        ``OH = (H + top + bottom - KH) // sh + 1``, OW likewise.
+        ``OH = (H + top + bottom - dh * (KH - 1) - 1) // sh + 1``, OW likewise.
 
     Raises
     ------
@@ -203,30 +97,38 @@ def conv2d(
     images, weights = check.float_array("conv2d", "x", x), check.float_array("conv2d", "w", w)
     bias = None if b is None else check.float_array("conv2d", "b", b)
     check.same_dtype("conv2d", x=images, w=weights, b=bias)
-    windows = geometry.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding,
-                                   b_shape=None if bias is None else bias.shape)
-    n, c, height, width = images.shape
+    options.choice("conv2d: algorithm", algorithm, ALGORITHMS)
+    windows = geometry.conv2d_windows("conv2d", images.shape, weights.shape, stride, padding, dilation, groups,
+                                      b_shape=None if bias is None else bias.shape)
     k = len(weights)
     given = tuple(a for a in (x, w, b) if a is not None)
-    y = check.out_array("conv2d", out, (n, k, *windows.out), images.dtype, inputs=given)
-    start = weights if bias is None else bias
-    arrays = (flat_alias(images), flat_alias(weights), flat_alias(start), bias is not None, y.reshape(-1))
-    _launch(FORWARD, windows, n, c, height, width, k, *arrays)
+    y = check.out_array("conv2d", out, (len(images), k, *windows.out), images.dtype, inputs=given)
+    numbers = conv_numbers(windows, images.shape, k, int(groups))
+    launch_sums(numbers, images, weights, bias, y, columns=algorithm == "im2col")
     return y
 
 
 def conv2d_backward_input(
-    dy: Array, w: Array, x_shape: tuple[int, int, int, int], *, stride: Size = 1, padding: Padding = 0
+    dy: Array,
+    w: Array,
+    x_shape: tuple[int, int, int, int],
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    out: Array | None = None,
 ) -> Array:
     """Gradient of `conv2d` for its input.
 
     Parameters
     ----------
     dy : (N, C_out, OH, OW) float32 or float64
-    w : (C_out, C_in, KH, KW), dtype of dy
+    w : (C_out, C_in / groups, KH, KW), dtype of dy
     x_shape : (N, C_in, H, W)
-    stride, padding
+    stride, padding, dilation, groups
         As in `conv2d`.
+    out : (N, C_in, H, W), dtype of dy, optional
 
     Returns
     -------
@@ -240,27 +142,36 @@ def conv2d_backward_input(
     name = "conv2d_backward_input"
     gradient, weights = check.float_array(name, "dy", dy), check.float_array(name, "w", w)
     check.same_dtype(name, dy=gradient, w=weights)
-    n, c, height, width = options.shape(f"{name}: x_shape", x_shape, 4)
-    shape = (n, c, height, width)
-    windows = geometry.conv2d_windows(name, shape, weights.shape, stride, padding, dy_shape=gradient.shape)
-    dx = np.empty(shape, gradient.dtype)
-    arrays = (flat_alias(gradient), flat_alias(weights), dx.reshape(-1))
-    _launch(INPUT, windows, n, c, height, width, len(weights), *arrays)
+    shape = options.shape(f"{name}: x_shape", x_shape, 4)
+    windows = geometry.conv2d_windows(name, shape, weights.shape, stride, padding, dilation, groups,
+                                      dy_shape=gradient.shape)
+    dx = check.out_array(name, out, shape, gradient.dtype, inputs=(dy, w))
+    launch_sums(conv_numbers(windows, shape, len(weights), int(groups)), gradient, weights, None, dx, backward=True)
     return dx
 
 
-def _weight_and_bias(name, dy, x, w_shape, stride, padding):
+def _weight_and_bias(name, dy, x, w_shape, stride, padding, dilation, groups, out=None):
     gradient, images = check.float_array(name, "dy", dy), check.float_array(name, "x", x)
     check.same_dtype(name, dy=gradient, x=images)
     shape = options.shape(f"{name}: w_shape", w_shape, 4)
-    windows = geometry.conv2d_windows(name, images.shape, shape, stride, padding, dy_shape=gradient.shape)
-    dw, db = np.empty(shape, images.dtype), np.empty(shape[0], images.dtype)
-    _launch(WEIGHT, windows, *images.shape, shape[0], flat_alias(gradient), flat_alias(images), dw.reshape(-1), db)
+    windows = geometry.conv2d_windows(name, images.shape, shape, stride, padding, dilation, groups,
+                                      dy_shape=gradient.shape)
+    dw = check.out_array(name, out, shape, images.dtype, inputs=(dy, x))
+    db = np.empty(shape[0], images.dtype)
+    launch_weight(conv_numbers(windows, images.shape, shape[0], int(groups)), gradient, images, dw, db)
     return dw, db
 
 
 def conv2d_backward_weight(
-    dy: Array, x: Array, w_shape: tuple[int, int, int, int], *, stride: Size = 1, padding: Padding = 0
+    dy: Array,
+    x: Array,
+    w_shape: tuple[int, int, int, int],
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    out: Array | None = None,
 ) -> Array:
     """Gradient of `conv2d` for its weights.
 
@@ -268,36 +179,59 @@ def conv2d_backward_weight(
     ----------
     dy : (N, C_out, OH, OW) float32 or float64
     x : (N, C_in, H, W), dtype of dy
-    w_shape : (C_out, C_in, KH, KW)
-    stride, padding
+    w_shape : (C_out, C_in / groups, KH, KW)
+    stride, padding, dilation, groups
         As in `conv2d`.
+    out : (C_out, C_in / groups, KH, KW), dtype of dy, optional
 
     Returns
     -------
-    (C_out, C_in, KH, KW), dtype of dy
+    (C_out, C_in / groups, KH, KW), dtype of dy
 
     Raises
     ------
     TypeError, ValueError
         If dtypes, shapes or options do not fit.
     """
-    dw, _ = _weight_and_bias("conv2d_backward_weight", dy, x, w_shape, stride, padding)
+    name = "conv2d_backward_weight"
+    dw, _ = _weight_and_bias(name, dy, x, w_shape, stride, padding, dilation, groups, out)
     return dw
 
 
 def conv2d_backward(
-    dy: Array, x: Array, w: Array, *, stride: Size = 1, padding: Padding = 0
+    dy: Array,
+    x: Array,
+    w: Array,
+    *,
+    stride: Size = 1,
+    padding: Padding = 0,
+    dilation: Size = 1,
+    groups: int = 1,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of `conv2d` for x, w and b; arguments as in its parts.
+    """Gradients of `conv2d` for x, w and b.
+
+    Parameters
+    ----------
+    dy : (N, C_out, OH, OW) float32 or float64
+    x : (N, C_in, H, W), dtype of dy
+    w : (C_out, C_in / groups, KH, KW), dtype of dy
+    stride, padding, dilation, groups
+        As in `conv2d`.
 
     Returns
     -------
     dx : (N, C_in, H, W)
-    dw : (C_out, C_in, KH, KW)
+    dw : (C_out, C_in / groups, KH, KW)
     db : (C_out,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes, shapes or options do not fit.
     """
     name = "conv2d_backward"
     weights = check.float_array(name, "w", w, 4)
     check.same_dtype(name, w=weights, dy=check.float_array(name, "dy", dy))
-    dw, db = _weight_and_bias(name, dy, x, weights.shape, stride, padding)
-    return conv2d_backward_input(dy, w, x.shape, stride=stride, padding=padding), dw, db
+    dw, db = _weight_and_bias(name, dy, x, weights.shape, stride, padding, dilation, groups)
+    arguments = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return conv2d_backward_input(dy, w, x.shape, **arguments), dw, db  # type: ignore[arg-type]

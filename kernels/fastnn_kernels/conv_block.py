@@ -105,13 +105,13 @@ def first_tap(place, gap, stride, taps):
 
 
 @inline
-def tap_range(q, width, tap, taps, period, reach, size):
-    """Return (first, count) of the taps ``tap + m * period`` that bring a tile of `width` outputs from q on inside.
+def tap_range(q, last, tap, taps, period, reach, size):
+    """Return (first, count) of the taps ``tap + m * period`` that meet one of `size` outputs; a count below 1: none.
 
-    With m they take from output ``q - m * reach`` on, of `size` in all; a count below 1 means none.
+    The m-th takes a tile of inputs from outputs ``q - m * reach`` to ``last - m * reach``.
     """
     first = max(0, -((size - 1 - q) // reach))
-    return first, min((taps - 1 - tap) // period, (q + width - 1) // reach) - first + 1
+    return first, min((taps - 1 - tap) // period, last // reach) - first + 1
 
 
 @kernel
@@ -145,7 +145,7 @@ def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, b
         for h in range(height):
             i = first_tap(h + top, gap_h, sh, kh)
             p = (h + top - i * gap_h) // sh
-            i_first, i_count = tap_range(p, 1, i, kh, period_h, reach_h, oh)
+            i_first, i_count = tap_range(p, p, i, kh, period_h, reach_h, oh)
             for phase in range(min(sw, width)):
                 # Columns phase, phase + sw, ...
                 j = first_tap(phase + left, gap_w, sw, kw)
@@ -154,7 +154,7 @@ def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, b
                 for u in range(-(-count // xb)):
                     col = min(u * xb, count - xb)
                     q = start + col
-                    j_first, j_count = tap_range(q, xb, j, kw, period_w, reach_w, ow)
+                    j_first, j_count = tap_range(q, q + xb - 1, j, kw, period_w, reach_w, ow)
                     if has_bias:
                         tile_splat(t, bias, bo + c, 1)
                     else:

@@ -12,16 +12,11 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias, writeable_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside, is_missing, literal_value
-from .cross_entropy_block import (
-    SOFTMAX_WORK,
-    categorical_cross_entropy_sample,
-    inverse,
-    label_weight,
-    softmax_cross_entropy_block,
-)
+from ._public import ALONE, check_floats, flat, inside, is_missing, literal_value
+from .cross_entropy_block import SOFTMAX_WORK, inverse, label_weight, softmax_cross_entropy_block
 from .layout import gather_block, lane_samples, scatter_block
-from .loss import read_reduction, reduce_losses
+from .loss import loss_inside, read_reduction, reduce_losses, run_loss
+from .loss_block import CATEGORICAL
 from .simd import lanes
 
 
@@ -51,19 +46,7 @@ def _softmax_entry(workers, x, labels, soft, use_soft, weights, weighted, ignore
         reduce_losses(losses, n, scale)
 
 
-def _categorical_entry(workers, p, t, reduce, losses, d, n, classes, scale):
-    for i in prange(n):
-        losses[i] = categorical_cross_entropy_sample(p, i * classes, 1, t, i * classes, classes, scale, d, i * classes)
-    if reduce:
-        reduce_losses(losses, n, scale)
-
-
-_softmax, _categorical = entries(_softmax_entry), entries(_categorical_entry)
-
-
-def _result(losses: Array, n: int, d: Array, reduction: str) -> tuple[Any, Array]:
-    """Return the loss in the dtype of the gradient; `losses` are float64, so that a sum of many keeps its digits."""
-    return (losses[:n].astype(d.dtype) if reduction == "none" else d.dtype.type(losses[0])), d
+_softmax = entries(_softmax_entry)
 
 
 def softmax_cross_entropy(
@@ -127,12 +110,13 @@ def softmax_cross_entropy(
         soft = checks.soft_targets(name, target, x, ignored)
     else:
         labels = checks.labels(name, target, n, classes, ignored)
+    # Losses are kept in float64: the sum of many in float32 would lose digits.
     losses, d = np.zeros(max(1, n)), np.empty_like(x, order="C")
     workers = _threads.workers_for(n, 40 * x.size)
     _threads.launch(_softmax, workers, flat_alias(x), writeable_alias(labels), flat_alias(soft), is_soft, weights,
                     class_weight is not None, ignored, smoothing, reduction == "mean", reduction != "none", losses,
                     d.reshape(-1), n, classes)
-    return _result(losses, n, d, reduction)
+    return (losses[:n].astype(x.dtype) if reduction == "none" else x.dtype.type(losses[0])), d
 
 
 def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
@@ -171,22 +155,15 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
     x = check.float_array(name, "prediction", prediction, 2)
     check.batch(name, "prediction", x.shape, 2)
     checks.no_labels(name, x, target)
-    p, t = checks.prediction_and_target(name, x, target)
-    checks.reduction(name, reduction)
-    checks.probabilities(name, "prediction", p)
+    x, t = checks.prediction_and_target(name, x, target)
+    checks.probabilities(name, "prediction", x)
     checks.shares(name, "target", t)
-    n, classes = p.shape
-    losses, d = np.zeros(max(1, n)), np.empty_like(p, order="C")
-    workers = _threads.workers_for(n, 20 * p.size)
-    scale = 1.0 / max(1, n) if reduction == "mean" else 1.0
-    _threads.launch(_categorical, workers, flat_alias(p), flat_alias(t), reduction != "none", losses, d.reshape(-1), n,
-                    classes, scale)
-    return _result(losses, n, d, reduction)
+    return run_loss(name, CATEGORICAL, x, t, reduction)
 
 
 # ---- in compiled code
 
-_softmax_serial, _categorical_serial = _softmax[0], _categorical[0]
+_softmax_serial, _ = _softmax
 
 
 def _reduced(losses, reduction, n, like):
@@ -267,7 +244,7 @@ def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, la
         weights = _weights(class_weight, classes)
         labels, soft = _targets(prediction, target, ignore_index)
         losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
-        _softmax_serial(1, flat(prediction), labels, soft, is_soft, weights, weighted, int(ignore_index),
+        _softmax_serial(ALONE, flat(prediction), labels, soft, is_soft, weights, weighted, int(ignore_index),
                         float(label_smoothing), mean, reduce, losses, d.reshape(-1), n, classes)
         return _reduced(losses, reduction, n, prediction), d
 
@@ -279,21 +256,18 @@ def _categorical_inside(prediction, target, reduction="mean"):
     check_floats("categorical_cross_entropy", prediction, target)
 
     def call(prediction, target, reduction="mean"):
-        mean, reduce = read_reduction(reduction)
         if target.shape != prediction.shape:
             raise ValueError("categorical_cross_entropy: target does not have the shape of prediction")
         n, classes = prediction.shape
-        p, t = flat(prediction), flat(target)
         for i in range(n):
             total = 0.0
-            for c in range(i * classes, (i + 1) * classes):
-                if p[c] < 0.0 or t[c] < 0.0 or t[c] > 1.0:
+            for c in range(classes):
+                p, t = prediction[i, c], target[i, c]
+                if p < 0.0 or t < 0.0 or t > 1.0:
                     raise ValueError("categorical_cross_entropy: values from 0 to 1 are needed")
-                total += p[c]
+                total += p
             if abs(total - 1.0) > checks.SLACK:
                 raise ValueError("categorical_cross_entropy: a row of prediction does not have the sum 1")
-        losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
-        _categorical_serial(1, p, t, reduce, losses, d.reshape(-1), n, classes, 1.0 / max(1, n) if mean else 1.0)
-        return _reduced(losses, reduction, n, prediction), d
+        return loss_inside(CATEGORICAL, prediction, target, reduction, 0.0)
 
     return call

@@ -1,14 +1,12 @@
-"""Cross-entropies over classes: the loss of each sample, and the gradient."""
-
-import numpy as np
+"""Cross-entropy of logits over classes: the loss of each sample, and the gradient; predictions that are right."""
 
 from ._jit import inline, kernel
 from .simd import lanes, vbeats, vequal, vgreater, vload, vstore, vwhere
+from .vlog import vlog
 from .vmath import vexp, vset
 
-# Vectors of scratch that the blocks take.
-SOFTMAX_WORK = 5
-CATEGORICAL_WORK = 2
+# Vectors of scratch that a block takes.
+SOFTMAX_WORK = 3
 
 
 @inline
@@ -79,7 +77,7 @@ def softmax_cross_entropy_block(x, xo, classes, labels, soft, use_soft, samples,
     1 where the largest logit is that of the target, else 0.
     """
     L = lanes(x)
-    losses, hits, mass_at, products, wanted = at, at + L, at + 2 * L, at + 3 * L, at + 4 * L
+    losses, hits, wanted = at, at + L, at + 2 * L
     _fill_shares(q, qo, classes, labels, soft, use_soft, samples, first, valid, ignore_index, work, wanted)
     largest, winner = _largest(x, xo, classes)
     zero = vset(x, 0.0)
@@ -97,46 +95,17 @@ def softmax_cross_entropy_block(x, xo, classes, labels, soft, use_soft, samples,
         vstore(q, qo + c * L, share)
         vstore(d, do + c * L, e)
     live = vgreater(vload(work, wanted), vset(x, -0.5))
+    vstore(work, losses, vwhere(live, mass * vlog(total) - product, zero))
     vstore(work, hits, vwhere(vequal(winner, vload(work, wanted)), vset(x, 1.0), zero))
-    vstore(work, losses, total)
-    vstore(work, mass_at, mass)
-    vstore(work, products, product)
     factor, step = mass * vset(x, scale) / total, vset(x, scale)
     for c in range(classes):
         g = vload(d, do + c * L) * factor - vload(q, qo + c * L) * step
         vstore(d, do + c * L, vwhere(live, g, zero))
-    for lane in range(L):
-        counts = work[wanted + lane] >= 0.0
-        log_total = np.log(work[losses + lane])
-        work[losses + lane] = work[mass_at + lane] * log_total - work[products + lane] if counts else 0.0
 
 
 @kernel
-def categorical_cross_entropy_sample(p, po, step, t, to, classes, scale, d, do):
-    """Return ``-sum(t * log(p))`` of one sample; `d` gets ``-t / p`` times `scale`.
-
-    Elements of `p` and `d` are `step` apart. A target of 0 takes no part, also where p is 0; a NaN stays one.
-    """
-    loss = 0.0
-    for c in range(classes):
-        share, chance = t[to + c], p[po + c * step]
-        if share == 0.0 and chance == chance:
-            d[do + c * step] = 0.0
-        else:
-            loss -= share * np.log(chance)
-            d[do + c * step] = -share / chance * scale
-    return loss
-
-
-@kernel
-def categorical_cross_entropy_block(p, po, classes, t, samples, first, valid, scale, d, do, work, wo):
-    """Loss and gradient of one block of probabilities (classes, lanes); `work` as for softmax_cross_entropy_block."""
-    L = lanes(p)
-    _, winner = _largest(p, po, classes)
-    vstore(work, wo + L, winner)
-    for c in range(classes):
-        vstore(d, do + c * L, vset(p, 0.0))
-    for lane in range(valid):
-        start = samples[first + lane] * classes
-        work[wo + lane] = categorical_cross_entropy_sample(p, po + lane, L, t, start, classes, scale, d, do + lane)
-        work[wo + L + lane] = 1.0 if work[wo + L + lane] == _largest_share(t, start, classes) else 0.0
+def hits_block(x, xo, t, to, classes, work, at):
+    """Write 1 for each lane whose largest prediction is that of its largest target, else 0."""
+    _, winner = _largest(x, xo, classes)
+    _, wanted = _largest(t, to, classes)
+    vstore(work, at, vwhere(vequal(winner, wanted), vset(x, 1.0), vset(x, 0.0)))

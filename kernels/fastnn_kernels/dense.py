@@ -6,7 +6,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import check_floats, flat, inside, output
+from ._public import ALONE, check_floats, flat, inside, output
 from .conv_block import product
 from .simd import lanes
 from .tile import tile, tile_cols, tile_like, tile_load, tile_rows, tile_store
@@ -149,11 +149,11 @@ def _dense_inside(x, w, b=None, out=None):
         y = output(out, (n, n_out), x)
         weights = flat(w)
         if b is None:
-            _serial(1, flat(x), n_in, 1, weights, n_out, 1, weights, False, y.reshape(-1), n, n_in, n_out)
+            _serial(ALONE, flat(x), n_in, 1, weights, n_out, 1, weights, False, y.reshape(-1), n, n_in, n_out)
         else:
             if b.size != n_out:
                 raise ValueError("dense: b does not have n_out elements")
-            _serial(1, flat(x), n_in, 1, weights, n_out, 1, flat(b), True, y.reshape(-1), n, n_in, n_out)
+            _serial(ALONE, flat(x), n_in, 1, weights, n_out, 1, flat(b), True, y.reshape(-1), n, n_in, n_out)
         return y
 
     return call
@@ -170,9 +170,9 @@ def _dense_backward_inside(dy, x, w):
             raise ValueError("dense_backward: the shapes of dy, x and w do not belong together")
         dx, dw, db = np.empty((n, n_in), x.dtype), np.empty((n_in, n_out), x.dtype), np.empty(n_out, x.dtype)
         d, images, weights, ones = flat(dy), flat(x), flat(w), np.ones(n, x.dtype)
-        _serial(1, d, n_out, 1, weights, 1, n_out, weights, False, dx.reshape(-1), n, n_out, n_in)
-        _serial(1, images, 1, n_in, d, n_out, 1, weights, False, dw.reshape(-1), n_in, n, n_out)
-        _serial(1, ones, 0, 1, d, n_out, 1, weights, False, db, 1, n, n_out)
+        _serial(ALONE, d, n_out, 1, weights, 1, n_out, weights, False, dx.reshape(-1), n, n_out, n_in)
+        _serial(ALONE, images, 1, n_in, d, n_out, 1, weights, False, dw.reshape(-1), n_in, n, n_out)
+        _serial(ALONE, ones, 0, 1, d, n_out, 1, weights, False, db, 1, n, n_out)
         return dx, dw, db
 
     return call

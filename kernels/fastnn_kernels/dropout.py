@@ -3,15 +3,13 @@
 from math import prod
 
 import numpy as np
-from numba.core import types
-from numba.core.errors import TypingError
 
 from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside, output
+from ._public import ALONE, check_floats, check_stream, flat, inside, output, read_stream
 from .dropout_block import dropout_flat, scale_flat
 from .random import counter
 
@@ -122,29 +120,21 @@ def dropout_backward(dy: Array, mask: Array, *, out: Array | None = None) -> Arr
 
 
 _forward_serial, _backward_serial = _forward[0], _backward[0]
-_LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
 
 
 @inside(dropout)
 def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
     check_floats("dropout", x)
-    for option in (seed, step):
-        if not isinstance(option, types.Integer):
-            raise TypingError(f"dropout: seed and step are ints, not {option}")
+    check_stream("dropout", seed, step)
 
     def call(x, rate, seed, step, op=0, sample_offset=0):
         if not 0.0 <= rate <= 1.0:
             raise ValueError("dropout: rate is not between 0 and 1")
-        if seed < 0 or step < 0 or step >= 2**40 or op < 0 or op >= 2**24:
-            raise ValueError("dropout: seed, step or op is out of range")
-        if sample_offset < 0 or sample_offset + x.shape[0] > 2**32:
-            raise ValueError("dropout: sample_offset is out of range")
+        key0, key1, number, count, first = read_stream(seed, step, op, sample_offset, x.shape[0])
         y, mask = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
-        key = np.uint64(seed)
         scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
-        _forward_serial(1, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], x.size // max(1, x.shape[0]),
-                        np.int64(key & _LOW), np.int64(key >> _HALF), op, step, sample_offset,
-                        np.int64(round(rate * 2.0**32)), scale)
+        _forward_serial(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], x.size // max(1, x.shape[0]),
+                        key0, key1, number, count, first, np.int64(round(rate * 2.0**32)), scale)
         return y, mask
 
     return call
@@ -158,7 +148,7 @@ def _dropout_backward_inside(dy, mask, out=None):
         if dy.shape != mask.shape:
             raise ValueError("dropout_backward: dy and mask have different shapes")
         dx = output(out, dy.shape, dy)
-        _backward_serial(1, flat(dy), flat(mask), dx.reshape(-1), dy.size)
+        _backward_serial(ALONE, flat(dy), flat(mask), dx.reshape(-1), dy.size)
         return dx
 
     return call

@@ -7,7 +7,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import check_floats, flat, inside, output
+from ._public import ALONE, check_floats, flat, inside, output
 from .elementwise_block import activation_backward_flat, activation_flat
 
 # Elements of one parallel task, a multiple of every lane count.
@@ -70,7 +70,7 @@ def forward_inside(name, kind, option_name="option"):
         if not 0 <= option < inf:
             raise ValueError(message)
         y = output(out, x.shape, x)
-        serial(1, flat(x), y.reshape(-1), float(option))
+        serial(ALONE, flat(x), y.reshape(-1), float(option))
         return y
 
     return kernel(call)
@@ -89,7 +89,7 @@ def backward_inside(name, kind, option_name="option"):
         if not 0 <= option < inf:
             raise ValueError(message)
         dx = output(out, v.shape, v)
-        serial(1, flat(dy), flat(v), dx.reshape(-1), float(option))
+        serial(ALONE, flat(dy), flat(v), dx.reshape(-1), float(option))
         return dx
 
     return kernel(call)

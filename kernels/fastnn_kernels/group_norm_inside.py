@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._public import check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside
 from .group_norm import _backward, _forward, group_norm, group_norm_backward, layer_norm, layer_norm_backward
 
 _forward_serial, _backward_serial = _forward[0], _backward[0]
@@ -22,8 +22,8 @@ def _group_norm_inside(x, gamma, beta, groups, eps=1e-5):
             raise ValueError("group_norm: eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
-        _forward_serial(1, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1), n,
-                        channels, max(1, x.size // max(1, n * channels)), groups, float(eps))
+        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1),
+                        inv_std.reshape(-1), n, channels, max(1, x.size // max(1, n * channels)), groups, float(eps))
         return y, mean, inv_std
 
     return call
@@ -42,8 +42,8 @@ def _group_norm_backward_inside(dy, x, gamma, mean, inv_std, groups):
         if gamma.size != channels or mean.shape != (n, groups) or inv_std.shape != (n, groups):
             raise ValueError("group_norm_backward: gamma, mean or inv_std has another shape than x needs")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _backward_serial(1, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma, dbeta, n,
-                         channels, max(1, x.size // max(1, n * channels)), groups)
+        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
+                         dbeta, n, channels, max(1, x.size // max(1, n * channels)), groups)
         return dx, dgamma, dbeta
 
     return call
@@ -61,7 +61,7 @@ def _layer_norm_inside(x, gamma, beta, eps=1e-5):
             raise ValueError("layer_norm: eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(x.shape[:axes], x.dtype), np.empty(x.shape[:axes], x.dtype)
-        _forward_serial(1, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1),
+        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1),
                         mean.size, gamma.size, 1, 1, float(eps))
         return y, mean, inv_std
 
@@ -81,7 +81,7 @@ def _layer_norm_backward_inside(dy, x, gamma, mean, inv_std):
         if mean.shape != x.shape[:axes] or inv_std.shape != x.shape[:axes]:
             raise ValueError("layer_norm_backward: mean and inv_std need the shape of the first axes of x")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(gamma.shape, x.dtype), np.empty(gamma.shape, x.dtype)
-        _backward_serial(1, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1),
+        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1),
                          dgamma.reshape(-1), dbeta.reshape(-1), mean.size, gamma.size, 1, 1)
         return dx, dgamma, dbeta
 

@@ -5,7 +5,7 @@ import numpy as np
 from . import _checks as check
 from ._arrays import Array, flat_alias
 from ._jit import kernel
-from ._public import check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside
 from ._update_checks import learning_shapes, numbers
 from .dense import _matmul, _multiply
 from .optimizer import SGD, launch_update
@@ -96,8 +96,8 @@ def _add_product_inside(w, x, d, eta):
     if not 0.0 <= eta < np.inf:
         raise ValueError("learning rule: eta must be at least 0")
     product, gradient = np.empty(w.size, w.dtype), flat(d)
-    _matmul_serial(1, flat(x), 1, n_in, gradient, n_out, 1, gradient, False, product, n_in, n, n_out)
-    _sgd_serial(1, w.reshape(-1), product, -eta, 0.0)
+    _matmul_serial(ALONE, flat(x), 1, n_in, gradient, n_out, 1, gradient, False, product, n_in, n, n_out)
+    _sgd_serial(ALONE, w.reshape(-1), product, -eta, 0.0)
 
 
 @inside(hebb_update)

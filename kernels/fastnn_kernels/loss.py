@@ -1,4 +1,4 @@
-"""Losses of numbers, element by element, with the gradient of the prediction."""
+"""Losses that are sums over elements, with the gradient of the prediction."""
 
 import functools
 from math import prod
@@ -11,8 +11,8 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import check_floats, flat, inside, literal_value
-from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, SQUARE, loss_flat
+from ._public import ALONE, check_floats, flat, inside, literal_value
+from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, loss_flat
 from .reduction import tree_sum
 
 # Elements of one parallel task, a multiple of every lane count.
@@ -39,14 +39,15 @@ def _entries(kind):
     return entries(loss_entry)
 
 
-def _loss(
+def run_loss(
     name: str, kind: int, prediction: Array, target: Array, reduction: str, delta: float = 0.0
 ) -> tuple[Any, Array]:
+    """Check the arrays and run the loss numbered `kind`."""
     x, t = checks.prediction_and_target(name, prediction, target)
     checks.reduction(name, reduction)
     if kind == LOGISTIC:
         checks.shares(name, "target", t)
-    each_sample = kind == HALF_SQUARE  # the others have a loss for each element
+    each_sample = kind in OF_SAMPLES
     row = prod(x.shape[1:]) if each_sample else _CHUNK
     rows = -(-x.size // row)
     keep = reduction == "none" and not each_sample
@@ -54,7 +55,7 @@ def _loss(
     sums, losses = np.zeros(max(1, rows)), np.empty(x.size if keep else 0, x.dtype)
     d = np.empty_like(x, order="C")
     scale = 1.0 / max(1, len(x) if each_sample else x.size) if reduction == "mean" else 1.0
-    workers = _threads.workers_for(rows, (60 if kind == LOGISTIC else 5) * x.size)
+    workers = _threads.workers_for(rows, (5 if kind in (HALF_SQUARE, SQUARE, HUBER) else 40) * x.size)
     _threads.launch(_entries(kind), workers, flat_alias(x), flat_alias(t), d.reshape(-1), losses, sums, row, keep,
                     reduction != "none", scale, delta)
     if reduction != "none":
@@ -87,7 +88,7 @@ def sum_squared_error(prediction: Array, target: Array, *, reduction: str = "mea
     -----
     K. Saitoh, "Deep Learning from Scratch" (O'Reilly Japan, 2016), section 4.2.1.
     """
-    return _loss("sum_squared_error", HALF_SQUARE, prediction, target, reduction)
+    return run_loss("sum_squared_error", HALF_SQUARE, prediction, target, reduction)
 
 
 def mean_squared_error(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
@@ -111,7 +112,7 @@ def mean_squared_error(prediction: Array, target: Array, *, reduction: str = "me
     TypeError, ValueError
         If dtypes or shapes do not fit.
     """
-    return _loss("mean_squared_error", SQUARE, prediction, target, reduction)
+    return run_loss("mean_squared_error", SQUARE, prediction, target, reduction)
 
 
 def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: str = "mean") -> tuple[Any, Array]:
@@ -145,7 +146,7 @@ def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: st
     P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964).
     """
     bound = checks.delta("huber", delta)
-    return _loss("huber", HUBER, prediction, target, reduction, bound)
+    return run_loss("huber", HUBER, prediction, target, reduction, bound)
 
 
 def binary_cross_entropy_with_logits(
@@ -176,7 +177,7 @@ def binary_cross_entropy_with_logits(
     TypeError, ValueError
         If dtypes or shapes do not fit, or a target is not from 0 to 1 (the message has its index).
     """
-    return _loss("binary_cross_entropy_with_logits", LOGISTIC, prediction, target, reduction)
+    return run_loss("binary_cross_entropy_with_logits", LOGISTIC, prediction, target, reduction)
 
 
 # ---- in compiled code
@@ -212,15 +213,15 @@ def _check_targets(kind, prediction, target):
                 raise ValueError("target: values from 0 to 1 are needed")
 
 
-def _inside(kind, prediction, target, reduction, delta):
-    """Run the loss numbered `kind` on one thread, in compiled code."""
+def loss_inside(kind, prediction, target, reduction, delta):
+    """Run the loss numbered `kind`, a constant, on one thread, in compiled code."""
     raise NotImplementedError("for compiled code")
 
 
-@overload(_inside, prefer_literal=True)
+@overload(loss_inside, prefer_literal=True)
 def _choose_inside(kind, prediction, target, reduction, delta):
     serial, _ = _entries(literal_value(kind))
-    each_sample = literal_value(kind) == HALF_SQUARE
+    each_sample = literal_value(kind) in OF_SAMPLES
     dtype = prediction.dtype
 
     def reduced(kind, prediction, target, reduction, delta):
@@ -230,7 +231,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         row = max(1, prediction.size // max(1, n)) if each_sample else _CHUNK
         sums, d = np.zeros(max(1, -(-prediction.size // row))), np.empty(prediction.shape, dtype)
         scale = 1.0 / max(1, n if each_sample else prediction.size) if mean else 1.0
-        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
                float(delta))
         return prediction.dtype.type(sums[0]), d
 
@@ -238,7 +239,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         n = prediction.shape[0]
         sums, d = np.zeros(n), np.empty(prediction.shape, dtype)
-        serial(1, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
                max(1, prediction.size // max(1, n)), False, False, 1.0, float(delta))
         return sums.astype(dtype), d
 
@@ -246,7 +247,7 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         losses, d = np.empty(prediction.shape, dtype), np.empty(prediction.shape, dtype)
         sums = np.zeros(-(-prediction.size // _CHUNK))
-        serial(1, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
                float(delta))
         return losses, d
 
@@ -259,7 +260,7 @@ def _bind(function, kind):
     @inside(function, literal=True)
     def _(prediction, target, reduction="mean"):
         check_floats(function.__name__, prediction, target)
-        return lambda prediction, target, reduction="mean": _inside(kind, prediction, target, reduction, 0.0)
+        return lambda prediction, target, reduction="mean": loss_inside(kind, prediction, target, reduction, 0.0)
 
 
 for _function, _kind in (
@@ -275,6 +276,6 @@ def _huber_inside(prediction, target, delta=1.0, reduction="mean"):
     def call(prediction, target, delta=1.0, reduction="mean"):
         if not 0.0 < delta < np.inf:
             raise ValueError("huber: delta must be above 0")
-        return _inside(HUBER, prediction, target, reduction, delta)
+        return loss_inside(HUBER, prediction, target, reduction, delta)
 
     return call

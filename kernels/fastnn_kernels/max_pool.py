@@ -8,11 +8,9 @@ from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._options import Padding, Size
+from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import MAX_IM2COL
 from .pool_plane import max_pool2d_plane
-
-ALGORITHMS = ("direct", "im2col")
 
 
 def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._jit import kernel
-from ._public import check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside
 from .optimizer import (
     ADAMS,
     MOMENTUM,
@@ -65,13 +65,13 @@ def _check(sizes, positive, averages):
 def _sgd(params, grads, lr, weight_decay=0.0):
     rate, decay = float(lr), float(weight_decay)
     _check((params.size, grads.size), (rate, decay), (0.0,))
-    _sgd_serial(1, params, flat(grads), rate, decay)
+    _sgd_serial(ALONE, params, flat(grads), rate, decay)
 
 
 @kernel
 def _momentum(params, grads, velocity, nesterov, lr, momentum, decay):
     _check((params.size, grads.size, velocity.size), (lr, decay), (momentum,))
-    _momentum_serial(1, params, flat(grads), velocity, nesterov, lr, momentum, decay)
+    _momentum_serial(ALONE, params, flat(grads), velocity, nesterov, lr, momentum, decay)
 
 
 @_update(momentum_update)
@@ -87,7 +87,7 @@ def _nesterov_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0
 @kernel
 def _square(params, grads, h, lr, kept, added, eps, decay):
     _check((params.size, grads.size, h.size), (lr, eps, decay), (1.0 - added,))
-    _square_serial(1, params, flat(grads), h, lr, kept, added, eps, decay)
+    _square_serial(ALONE, params, flat(grads), h, lr, kept, added, eps, decay)
 
 
 @_update(adagrad_update)
@@ -105,7 +105,7 @@ def _adam(params, grads, m, v, rule, step, lr, beta1, beta2, eps, decay, momentu
     if step < 1:
         raise ValueError("optimizer update: step is counted from 1")
     _check((params.size, grads.size, m.size, v.size), (lr, eps, decay, momentum_decay), (beta1, beta2))
-    _adam_serial(1, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay)
+    _adam_serial(ALONE, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay)
 
 
 @_update(adam_update)

@@ -8,7 +8,7 @@ from . import _options as options
 from . import _windows as geometry
 from . import adaptive_pool, avg_pool, max_pool, pool_im2col
 from ._jit import kernel
-from ._public import check_floats, flat, inside, output, read_pads, read_pair
+from ._public import ALONE, check_floats, flat, inside, output, read_pads, read_pair
 
 _max_serial, _max_backward_serial = max_pool.FORWARD[0], max_pool.BACKWARD[0]
 _average_serial, _average_backward_serial = avg_pool.FORWARD[0], avg_pool.BACKWARD[0]
@@ -69,7 +69,7 @@ def _check_images(x_shape):
 @kernel
 def _max_direct(algorithm, x, y, argmax, x_shape, w):
     n, c, height, width = x_shape
-    _max_serial(1, x, y, argmax, n * c, height, width, *w[:9], w[10])
+    _max_serial(ALONE, x, y, argmax, n * c, height, width, *w[:9], w[10])
 
 
 @kernel
@@ -77,7 +77,7 @@ def _max_any(algorithm, x, y, argmax, x_shape, w):
     n, c, height, width = x_shape
     if algorithm == "im2col":
         cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
-        _max_im2col_serial(1, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
+        _max_im2col_serial(ALONE, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
     elif algorithm == "direct":
         _max_direct(algorithm, x, y, argmax, x_shape, w)
     else:
@@ -87,7 +87,7 @@ def _max_any(algorithm, x, y, argmax, x_shape, w):
 @kernel
 def _average_direct(algorithm, x, y, x_shape, w, include_pad):
     n, c, height, width = x_shape
-    _average_serial(1, x, y, n * c, height, width, *w[:6], *w[8:], include_pad)
+    _average_serial(ALONE, x, y, n * c, height, width, *w[:6], *w[8:], include_pad)
 
 
 @kernel
@@ -95,7 +95,7 @@ def _average_any(algorithm, x, y, x_shape, w, include_pad):
     n, c, height, width = x_shape
     if algorithm == "im2col":
         cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
-        _average_im2col_serial(1, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
+        _average_im2col_serial(ALONE, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
     elif algorithm == "direct":
         _average_direct(algorithm, x, y, x_shape, w, include_pad)
     else:
@@ -131,7 +131,7 @@ def _max_pool2d_backward(dy, argmax, x_shape, out=None):
             if place < 0 or place >= height * width:
                 raise ValueError("max_pool2d_backward: an element of argmax is outside the plane")
         dx = output(out, (n, c, height, width), dy)
-        _max_backward_serial(1, flat(dy), flat(argmax), dx.reshape(-1), n * c, height * width,
+        _max_backward_serial(ALONE, flat(dy), flat(argmax), dx.reshape(-1), n * c, height * width,
                              dy.shape[2] * dy.shape[3])
         return dx
 
@@ -169,7 +169,8 @@ def _avg_pool2d_backward(
         if dy.shape != (n, c, w[2], w[3]):
             raise ValueError("avg_pool2d_backward: dy does not have the shape of the forward output")
         dx = output(out, (n, c, height, width), dy)
-        _average_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:], count_include_pad)
+        _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
+                                 count_include_pad)
         return dx
 
     return call
@@ -183,7 +184,7 @@ def _global_avg_pool2d(x, out=None):
         _check_images(x.shape)
         n, c, height, width = x.shape
         y = output(out, (n, c), x)
-        _global_serial(1, flat(x), y.reshape(-1), n * c, height * width)
+        _global_serial(ALONE, flat(x), y.reshape(-1), n * c, height * width)
         return y
 
     return call
@@ -199,7 +200,7 @@ def _global_avg_pool2d_backward(dy, x_shape, out=None):
         if dy.shape != (n, c):
             raise ValueError("global_avg_pool2d_backward: dy must have the shape (N, C) of x_shape")
         dx = output(out, (n, c, height, width), dy)
-        _global_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height * width)
+        _global_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height * width)
         return dx
 
     return call
@@ -216,7 +217,7 @@ def _adaptive_avg_pool2d(x, output_size, out=None):
         if min(oh, ow) < 1 or max(oh, ow) > _LIMIT:
             raise ValueError("adaptive_avg_pool2d: output_size must be at least 1, and a size that an array can have")
         y = output(out, (n, c, oh, ow), x)
-        _average_serial(1, flat(x), y.reshape(-1), n * c, height, width, 0, 0, oh, ow, *adaptive_pool.NO_OPTIONS)
+        _average_serial(ALONE, flat(x), y.reshape(-1), n * c, height, width, 0, 0, oh, ow, *adaptive_pool.NO_OPTIONS)
         return y
 
     return call
@@ -232,7 +233,7 @@ def _adaptive_avg_pool2d_backward(dy, x_shape, out=None):
         if dy.shape[0] != n or dy.shape[1] != c or min(dy.shape[2], dy.shape[3]) < 1:
             raise ValueError("adaptive_avg_pool2d_backward: the shapes of dy and x_shape do not belong together")
         dx = output(out, (n, c, height, width), dy)
-        _average_backward_serial(1, flat(dy), dx.reshape(-1), n * c, height, width, 0, 0, dy.shape[2], dy.shape[3],
+        _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, 0, 0, dy.shape[2], dy.shape[3],
                                  *adaptive_pool.NO_OPTIONS)
         return dx
 

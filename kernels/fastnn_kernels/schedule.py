@@ -74,7 +74,7 @@ def make_schedule(rows: Sequence[Row], tape: Tape, machine: Machine) -> Schedule
         Item(row, stage, stage.axis_of(row, machine), number)
         for number, row in enumerate(rows)
         for stage in row.definition.stages
-        if stage.wanted(row)
+        if stage.wanted(row, machine)
     ]
     values = {v.index: v for row in rows for v in row.values.values()}
     return Schedule(_phases(items, alias), _halos(items, machine), alias, values)
@@ -100,14 +100,14 @@ def _own_copies(rows: Sequence[Row], alias: dict[int, int], tape: Tape, machine:
     plain = {*alias, *alias.values()}
     for row in rows:
         for stage in row.definition.stages:
-            if stage.plain:
+            if stage.plain and stage.wanted(row, machine):
                 plain |= {v.index for k, v in row.values.items() if k in (*stage.reads, *stage.writes)}
     copies: dict[int, Value] = {}
     result: list[Row] = []
     for row in rows:
         changed = {}
         for stage in row.definition.stages:
-            for name, halo in stage.halo(row, machine).items():
+            for name, halo in stage.halo(row, machine).items() if stage.wanted(row, machine) else ():
                 value = row.values[name]
                 if halo != NO_HALO and value.index in plain:
                     if value.index not in copies:

@@ -168,6 +168,13 @@ def whole(typingctx, memory):
 
 
 @intrinsic
+def pointer_at(typingctx, memory, index):
+    """Return a typed pointer to the elements from `index` on."""
+    target = memory if isinstance(memory, types.CPointer) else types.CPointer(memory.dtype)
+    return target(memory, types.intp), lambda context, builder, sig, args: address(context, builder, memory, *args)
+
+
+@intrinsic
 def vload(typingctx, memory, index):
     """Vector of the elements from `index` on."""
     if not isinstance(dtype_of(memory), types.Float):
@@ -291,6 +298,25 @@ def emit_sum(builder: Any, a: Any) -> Any:
         high = builder.shuffle_vector(a, undefined, ir.Constant(index, list(range(count, 2 * count))))
         a = builder.fadd(low, high)
     return builder.extract_element(a, ir.Constant(_I32, 0))
+
+
+def emit_sums(builder: Any, vectors: list[Any]) -> Any:
+    """Emit the sums of up to as many vectors as they have lanes, one a lane, each to the bit what `emit_sum` gives.
+
+    Two vectors are folded into one of twice as many, half as long blocks, until each block is one lane.
+    """
+    count = vectors[0].type.count
+    index, block = ir.VectorType(_I32, count), count
+    while block > 1:
+        block //= 2
+        starts = range(0, 2 * count, 2 * block)
+        low = ir.Constant(index, [start + k for start in starts for k in range(block)])
+        high = ir.Constant(index, [start + block + k for start in starts for k in range(block)])
+        pairs = [(vectors[k], vectors[min(k + 1, len(vectors) - 1)]) for k in range(0, len(vectors), 2)]
+        vectors = [
+            builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high)) for a, b in pairs
+        ]
+    return vectors[0]
 
 
 vfma = _operation(3, emit_fma, "``a * b + c`` in one rounding.")

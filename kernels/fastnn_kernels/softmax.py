@@ -10,7 +10,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import check_floats, flat, inside, output
+from ._public import ALONE, check_floats, flat, inside, output
 from .layout import gather_block, lane_samples, scatter_block
 from .simd import lanes
 from .softmax_block import log_softmax_backward_block, log_softmax_block, softmax_backward_block, softmax_block
@@ -185,7 +185,7 @@ def _bind(forward, backward, log):
                 raise ValueError(axes)
             y = output(out, x.shape, x)
             n, channels = x.shape[0], x.shape[1]
-            serial(1, flat(x), y.reshape(-1), n, channels, x.size // max(1, n * channels))
+            serial(ALONE, flat(x), y.reshape(-1), n, channels, x.size // max(1, n * channels))
             return y
 
         return call
@@ -200,7 +200,7 @@ def _bind(forward, backward, log):
                 raise ValueError(shapes)
             dx = output(out, y.shape, y)
             n, channels = y.shape[0], y.shape[1]
-            serial(1, flat(dy), flat(y), dx.reshape(-1), n, channels, y.size // max(1, n * channels))
+            serial(ALONE, flat(dy), flat(y), dx.reshape(-1), n, channels, y.size // max(1, n * channels))
             return dx
 
         return call

@@ -102,7 +102,7 @@ class Call:
     tasks: int = 1
 
 
-def _always(row: Row) -> bool:
+def _always(row: Row, machine: Machine) -> bool:
     return True
 
 
@@ -129,7 +129,7 @@ class Stage:
     plain : bool
         Whether it needs its operands without halos.
     wanted : callable
-        ``wanted(row) -> bool``: whether this row has the stage at all.
+        ``wanted(row, machine) -> bool``: whether this row has the stage at all.
     """
 
     axis: Axis | Callable[[Row, Machine], Axis]
@@ -139,7 +139,7 @@ class Stage:
     halo: Callable[[Row, Machine], Mapping[str, Halo]] = _nothing
     temps: Callable[[Row, Machine], Mapping[str, tuple[Space, int]]] = _nothing
     plain: bool = False
-    wanted: Callable[[Row], bool] = _always
+    wanted: Callable[[Row, Machine], bool] = _always
 
     def axis_of(self, row: Row, machine: Machine) -> Axis:
         """Return the axis for this row."""

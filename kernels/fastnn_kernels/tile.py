@@ -208,10 +208,13 @@ def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
     """Store the sum of the lanes of vector (r, c) at ``memory[offset + r * row_stride + c * col_stride]``."""
 
     def codegen(context, builder, sig, args):
-        for r in range(t.rows):
-            for c in range(t.cols):
+        places = [(r, c) for r in range(t.rows) for c in range(t.cols)]
+        for first in range(0, len(places), t.vector.lanes):
+            some = places[first : first + t.vector.lanes]
+            sums = simd.emit_sums(builder, [builder.load(_element(builder, t, args[0], r, c)) for r, c in some])
+            for k, (r, c) in enumerate(some):
                 index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
-                value = simd.emit_sum(builder, builder.load(_element(builder, t, args[0], r, c)))
+                value = builder.extract_element(sums, ir.Constant(_I32, k))
                 builder.store(value, simd.address(context, builder, memory, args[1], index))
         return _void(context)
 
@@ -240,6 +243,19 @@ def tile_fma(typingctx, t, x, x_offset, x_stride, w, w_offset, w_stride):
     return types.void(t, x, n, n, w, n, n), codegen
 
 
+def _emit_dot(context: Any, builder: Any, t: Tile, pointer: Any, a: Any, columns: list[Any]) -> Any:
+    """Emit ``t[r, c] += a[r] * columns[c]``; `a` is (memory, value, offset, row stride)."""
+    memory, value, offset, stride = a
+    for r in range(t.rows):
+        row = simd.emit_load(
+            builder, t.vector, simd.address(context, builder, memory, value, _step(builder, offset, stride, r))
+        )
+        for c in range(t.cols):
+            place = _element(builder, t, pointer, r, c)
+            builder.store(simd.emit_fma(builder, row, columns[c], builder.load(place)), place)
+    return _void(context)
+
+
 @intrinsic
 def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
     """``t[r, c] += a[a_offset + r * a_stride ...] * b[b_offset + c * b_stride ...]``: vectors times vectors."""
@@ -250,17 +266,28 @@ def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
         for c in range(t.cols):
             place = simd.address(context, builder, b, bv, _step(builder, bo, bs, c))
             columns.append(simd.emit_load(builder, t.vector, place))
-        for r in range(t.rows):
-            row = simd.emit_load(
-                builder, t.vector, simd.address(context, builder, a, av, _step(builder, ao, as_, r))
-            )
-            for c in range(t.cols):
-                place = _element(builder, t, pointer, r, c)
-                builder.store(simd.emit_fma(builder, row, columns[c], builder.load(place)), place)
-        return _void(context)
+        return _emit_dot(context, builder, t, pointer, (a, av, ao, as_), columns)
 
     n = types.intp
     return types.void(t, a, n, n, b, n, n), codegen
+
+
+@intrinsic
+def tile_dot_at(typingctx, t, a, a_offset, a_stride, b, b_offset, table, first):
+    """``t[r, c] += a[a_offset + r * a_stride ...] * b[b_offset + table[first + c] ...]``."""
+
+    def codegen(context, builder, sig, args):
+        pointer, av, ao, as_, bv, bo, tv, first = args
+        columns = []
+        for c in range(t.cols):
+            index = builder.add(first, ir.Constant(_I64, c))
+            offset = builder.load(simd.address(context, builder, table, tv, index))
+            place = simd.address(context, builder, b, bv, builder.add(bo, offset))
+            columns.append(simd.emit_load(builder, t.vector, place))
+        return _emit_dot(context, builder, t, pointer, (a, av, ao, as_), columns)
+
+    n = types.intp
+    return types.void(t, a, n, n, b, n, table, n), codegen
 
 
 @intrinsic

@@ -18,6 +18,8 @@ def product_tile(rows: int, cols: int, steps: int, limit: int) -> tuple[int, int
     The cost of a tile is its multiply-adds, at least ten a step (the latency of a multiply-add times the units),
     some loads, and what starting and storing it takes; tiles that do not divide the map count their overlap.
     Measured on Zen 4 (AVX-512): 12 to 18 accumulators run at 85-95% of the peak, 24 at 80%, 28 at 40%.
+    A depthwise convolution has one row and takes up to 8 columns: 3x3 on 16 maps of 14x14, float32, on a busy Zen 4,
+    ran at 105, 72 and 50-70 GFLOP/s (forward, input gradient, weight gradient), with one group at 117, 121 and 115.
     """
     best, best_cost = (1, 1), float("inf")
     for r in (r for r in _ROWS if r <= rows):

@@ -146,7 +146,7 @@ BATCH_NORM = Op(
         Stage(Axis.TILE, ("sums",), ("totals", "dgamma", "dbeta"), _call(batch_norm_backward_sums),
               temps=_temps("totals", Space.FIXED, 2)),
         Stage(Axis.BLOCK, ("dy", "x", "gamma", "stats", "totals"), ("dx",), _call(batch_norm_backward), plain=True,
-              wanted=lambda row: "dx" in row.values),
+              wanted=lambda row, machine: "dx" in row.values),
     )),),
     inference=Kernel(
         "inference", ("x", "gamma", "beta", "running_mean", "running_var"), ("y",), twins.batch_norm_inference, (

@@ -21,7 +21,7 @@ CONV2D = Op(
     Kernel("forward", ("x", "w", "b"), ("y",), twins.conv2d_forward, to_maps("x", "y", "b")),
     (
         Kernel("backward_weight", ("dy", "x"), ("dw", "db"), twins.conv2d_backward_weight,
-               (weight_gradient("dy", "x", "dw", "db"),)),
+               weight_gradient("dy", "x", "dw", "db")),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.conv2d_backward_input, to_images("dy", "dx")),
     ),
 )

@@ -20,6 +20,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
+from .conv_narrow import is_wide, sums_stages, weight_stage
 
 
 class Options(NamedTuple):
@@ -86,7 +87,7 @@ def _pack_stage(layout, width):
         kb = width(row, machine)
         return {"packed": (Space.FIXED, groups * -(-first // kb) * kb * inner * taps)}
 
-    return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps)
+    return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps, wanted=is_wide)
 
 
 # From images to maps
@@ -133,7 +134,8 @@ def to_maps(images, maps, *bias):
 
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images)),
+        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images), wanted=is_wide),
+        *sums_stages(sizes, images, maps, False, *bias),
     )
 
 
@@ -189,7 +191,8 @@ def to_images(maps, images, *bias):
 
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo),
+        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=is_wide),
+        *sums_stages(sizes, maps, images, True, *bias),
     )
 
 
@@ -217,7 +220,7 @@ def make_backward_weight(kb, xb):
 
 
 def weight_gradient(maps, images, *written):
-    """Stage of the weight gradient, from `maps` (or their gradient) and `images` (or theirs); it writes `written`."""
+    """Stages of the weight gradient, from `maps` (or their gradient) and `images` (or theirs); it writes `written`."""
 
     def call(row, places, machine):
         s, y, x = _sizes(row, images, maps), places[maps], places[images]
@@ -230,4 +233,7 @@ def weight_gradient(maps, images, *written):
                    int(across), int("dw" in row.grads), int("db" in row.grads))
         return Call(make_backward_weight(*tile_sizes), options)
 
-    return Stage(Axis.BLOCK, (maps, images), written, call, halo=image_halo(images))
+    return (
+        Stage(Axis.BLOCK, (maps, images), written, call, halo=image_halo(images), wanted=is_wide),
+        weight_stage(lambda row: _sizes(row, images, maps), maps, images, *written),
+    )

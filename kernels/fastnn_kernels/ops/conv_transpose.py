@@ -37,7 +37,7 @@ CONV_TRANSPOSE2D = Op(
     Kernel("forward", ("x", "w", "b"), ("y",), twins.conv_transpose2d_forward, to_images("x", "y", "b")),
     (
         Kernel("backward_weight", ("dy", "x"), ("dw",), twins.conv_transpose2d_backward_weight,
-               (weight_gradient("x", "dy", "dw"),)),
+               weight_gradient("x", "dy", "dw")),
         Kernel("backward_bias", ("dy",), ("db",), twins.conv_transpose2d_backward_bias,
                (Stage(Axis.BLOCK, ("dy",), ("db",), _bias_gradient),)),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.conv_transpose2d_backward_input, to_maps("dy", "dx")),

@@ -9,18 +9,18 @@ from math import prod
 
 from .._jit import kernel
 from ..cross_entropy_block import (
-    CATEGORICAL_WORK,
     SOFTMAX_WORK,
-    categorical_cross_entropy_block,
+    hits_block,
     inverse,
     label_weight,
     softmax_cross_entropy_block,
 )
 from ..layout import gather_block
-from ..loss_block import HALF_SQUARE, HUBER, LOGISTIC, SQUARE, lane_sums, loss_block
+from ..loss_block import CATEGORICAL, HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, lane_sums, loss_block
 from ..reduction import tree_sum
 from ..reference.twins import loss as twins
 from ..registry import Kernel, Op
+from ..simd import lanes
 from ..stage import Axis, Call, Space, Stage
 from ..task import BATCH, BLOCKS, RESULT, SAMPLES, SOFT, START, STORE_STRIDE, VALID, cast_pointer
 
@@ -66,15 +66,6 @@ def factored_softmax_cross_entropy_op(t):
     return 0
 
 
-def categorical_cross_entropy_op(t):
-    """Loss and gradient of one block."""
-    m, at, info = t.arena, t.at, t.info
-    categorical_cross_entropy_block(m, at[0], t.options[0], cast_pointer(t.y, m), info, SAMPLES, info[VALID],
-                                    1.0 / info[BATCH], m, at[1], m, at[2])
-    lane_sums(m, at[2], info[VALID], m, at[3])
-    return 0
-
-
 @functools.cache
 def _elementwise_op(kind):
     """Op of the loss numbered `kind`."""
@@ -84,6 +75,8 @@ def _elementwise_op(kind):
         gather_block(cast_pointer(t.y, m), size, info, SAMPLES, m, at[4])
         loss_block(kind, m, at[0], m, at[4], m, at[1], size, info[VALID], 1.0 / (info[BATCH] * t.options[1]),
                    t.scalars[0], m, at[2])
+        if kind == CATEGORICAL:
+            hits_block(m, at[0], m, at[4], size, m, at[2] + lanes(m))
         lane_sums(m, at[2], info[VALID], m, at[3])
         return 0
 
@@ -112,14 +105,15 @@ def _shape(shapes, **attrs):
     return {"d_prediction": shapes["prediction"]}
 
 
-def _temps(vectors, target=False):
+def _temps(vectors):
     """Give a block stage's temporaries; the sums live in storage of their block until all are there."""
 
     def temps(row, machine):
-        room = {"work": (Space.WORK, vectors * machine.lanes), "sums": (Space.STORE, max(2, machine.lanes))}
-        if target:
-            room["target"] = (Space.WORK, prod(row.values["prediction"].shape) * machine.lanes)
-        return room
+        return {
+            "work": (Space.WORK, vectors * machine.lanes),
+            "sums": (Space.STORE, max(2, machine.lanes)),
+            "target": (Space.WORK, prod(row.values["prediction"].shape) * machine.lanes),
+        }
 
     return temps
 
@@ -139,12 +133,12 @@ def _softmax_shape(shapes, *, class_weight=None, **attrs):
     return _shape(shapes)
 
 
-def _has_factor(row):
+def _has_factor(row, machine):
     return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index"))
 
 
-def _has_no_factor(row):
-    return not _has_factor(row)
+def _has_no_factor(row, machine):
+    return not _has_factor(row, machine)
 
 
 def _softmax_call(function):
@@ -161,7 +155,7 @@ def _softmax_stages(block_op, total_op, factor, wanted):
     """Give the stages of the blocks and of the sum over them, which read the `factor` where there is one."""
     return (
         Stage(Axis.BLOCK, ("prediction", *factor), ("d_prediction", "work", "sums", "target"), _softmax_call(block_op),
-              temps=_temps(SOFTMAX_WORK, target=True), plain=True, wanted=wanted),
+              temps=_temps(SOFTMAX_WORK), plain=True, wanted=wanted),
         Stage(Axis.TILE, ("sums", *factor), (), lambda row, places, machine: Call(total_op, (1,)), wanted=wanted),
     )  # fmt: skip
 
@@ -176,22 +170,13 @@ SOFTMAX_CROSS_ENTROPY = _loss(
     shape=_softmax_shape,
 )  # fmt: skip
 
-CATEGORICAL_CROSS_ENTROPY = _loss(
-    "categorical_cross_entropy",
-    twins.categorical_cross_entropy_forward,
-    Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums"),
-          lambda row, places, machine: Call(categorical_cross_entropy_op, (prod(places["prediction"].shape),)),
-          temps=_temps(CATEGORICAL_WORK), plain=True),
-    Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total, (1,))),
-)  # fmt: skip
 
-
-# ---- losses of single elements: huber has the attribute delta
+# ---- losses that are sums over elements: huber has the attribute delta
 
 
 def _elementwise(name, kind, twin):
     def losses_of_sample(row):
-        return 1 if kind == HALF_SQUARE else prod(row.values["prediction"].shape)
+        return 1 if kind in OF_SAMPLES else prod(row.values["prediction"].shape)
 
     def call(row, places, machine):
         sizes = prod(row.values["prediction"].shape), losses_of_sample(row)
@@ -201,7 +186,7 @@ def _elementwise(name, kind, twin):
         name,
         twin,
         Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums", "target"), call,
-              temps=_temps(2, target=True), plain=True),
+              temps=_temps(2), plain=True),
         Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total, (losses_of_sample(row),))),
     )  # fmt: skip
 
@@ -211,4 +196,7 @@ MEAN_SQUARED_ERROR = _elementwise("mean_squared_error", SQUARE, twins.mean_squar
 HUBER_OP = _elementwise("huber", HUBER, twins.huber_forward)
 BINARY_CROSS_ENTROPY_WITH_LOGITS = _elementwise(
     "binary_cross_entropy_with_logits", LOGISTIC, twins.binary_cross_entropy_with_logits_forward
+)
+CATEGORICAL_CROSS_ENTROPY = _elementwise(
+    "categorical_cross_entropy", CATEGORICAL, twins.categorical_cross_entropy_forward
 )

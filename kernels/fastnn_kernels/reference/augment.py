@@ -46,7 +46,7 @@ def flip(
     """
     augmentation.images("flip", x.shape)
     options.flag("flip: horizontal", horizontal), options.flag("flip: vertical", vertical)
-    likely = augmentation.probability("flip", probability)
+    likely = options.fraction("flip: probability", probability)
     across, down = flips(augmentation.stream("flip", seed, step, op, sample_offset, len(x)), len(x), likely)
     y = x.copy()
     if horizontal:

@@ -25,8 +25,7 @@ def _times(x: Array, share: Array) -> Array:
 
 def _normal(x: Array) -> Array:
     """Return Phi(x), the share of a normal distribution below x."""
-    phi = np.vectorize(lambda value: 0.5 * erfc(-value / sqrt(2)), otypes=[x.dtype])(x)
-    return np.asarray(phi)
+    return np.array([0.5 * erfc(-float(value) / sqrt(2)) for value in x.flat], x.dtype).reshape(x.shape)
 
 
 def _density(x: Array) -> Array:
