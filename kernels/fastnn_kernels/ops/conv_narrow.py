@@ -138,12 +138,12 @@ def make_weight(rows, cols):
         conv, view, target, sums, maps = _read(t)
         L, per, terms = lanes(m), conv.k // conv.groups, max(sums.terms, cols)
         channel = conv.c // conv.groups * maps.high * maps.wide * maps.size
-        table = _table_at(t, at[4])
+        table = _table_at(t, at[2])
         weights, _ = phase_taps(conv, view, target, 0, False)
         tap_table(view, maps, weights, conv.c // conv.groups, table, 0)
         for k in range(sums.terms, terms):
             table[k] = table[sums.terms - 1]  # so many that a tile fits
-        xo = at[5]
+        xo = at[3]
         do = xo + conv.groups * channel + L
         stage_block(m, at[1], 1, conv.c, 0, view, m, xo, maps, maps.rows)
         vstore(m, do - L, vset(m, 0.0))
@@ -159,9 +159,9 @@ def make_weight(rows, cols):
                 dots_block(tile(m, rows, cols), m, dg, width, m, xg, table, terms, per, vectors, m, sg)
                 mend_dots_block(m, dg, width, m, xg, table, terms, per, 1, conv.oh, conv.ow, maps, m, sg)
             for k in range(conv.k):
-                copy_elements(m, so + k * terms, m, at[2] + k * sums.terms, sums.terms)
+                copy_elements(m, so + k * terms, m, at[4] + k * sums.terms, sums.terms)
         if o[WANTS_DB] != 0:
-            channel_sums_block(m, do, width, 0, conv.k, 1, vectors, m, at[3])
+            channel_sums_block(m, do, width, 0, conv.k, 1, vectors, m, at[5])
         return 0
 
     return conv2d_narrow_weight
@@ -263,5 +263,6 @@ def weight_stage(sizes, maps, images, *written):
         room = staged + (filters * vectors + 3) * machine.vector + filters * terms
         return {"taps": (Space.WORK, _table_elements(terms, machine)), "staged": (Space.WORK, room)}
 
-    return Stage(Axis.BLOCK, (maps, images), (*written, "taps", "staged"), call, temps=temps, plain=True,
+    # The temporaries come first: a transposed convolution writes no db here, which would move what stands behind it.
+    return Stage(Axis.BLOCK, (maps, images), ("taps", "staged", *written), call, temps=temps, plain=True,
                  wanted=is_narrow)
