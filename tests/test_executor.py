@@ -49,6 +49,29 @@ def test_gradients_in_float32_equal_the_reference(net):
         assert_equal_gradients(executor, reference, *data(tape, n, np.float32))
 
 
+@pytest.mark.parametrize("net", [*SMALL, "grouped"])
+def test_images_too_large_for_lane_blocks_run_one_by_one(net, monkeypatch):
+    monkeypatch.setattr("fastnn_kernels.executor._BLOCK_BYTES", 0)
+    tape = ALL[net]()
+    executor, reference = both(tape, np.float64)
+    for n in (17, 40):
+        assert_equal_gradients(executor, reference, *data(tape, n, np.float64))
+    assert {lanes for lanes in map(executor._lanes_for, (1, 17, 1000))} == {1}
+
+
+def test_only_small_batches_run_one_by_one():
+    executor, _ = both(lenet(), np.float32)
+    half = executor.lanes // 2
+    assert [executor._lanes_for(n) for n in (1, half - 1, half, 1000)] == [1, 1, executor.lanes, executor.lanes]
+
+
+def test_the_reference_interpreter_leaves_the_tape_as_it_was():
+    tape = lenet()
+    before = len(tape.values)
+    both(tape, np.float32)
+    assert len(tape.values) == before
+
+
 @pytest.mark.parametrize("n", [3, 17])
 def test_soft_targets(n):
     tape = SMALL["same_padded"]()

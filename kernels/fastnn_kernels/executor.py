@@ -73,6 +73,8 @@ class Executor:
         self._work = sum(
             prod(r.params["w"].shape) * prod(r.written()[0].shape[1:]) for r in tape.forward if "w" in r.params
         )
+        # Activations and their gradients, of one sample.
+        self._elements = 2 * sum(prod(v.shape) for r in tape.forward for v in r.written())
         self._compiled = functools.cache(self._compile)
         self._lock = threading.Lock()  # calls of two Python threads share the arena
 
@@ -120,8 +122,7 @@ class Executor:
         One where most lanes would be spare, or where a block of such images would be out of all proportion to the
         caches. It may depend on shapes and batch, never on threads.
         """
-        elements = sum(prod(value.shape) for value in self.tape.values)
-        if 2 * batch < self.lanes or elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
+        if 2 * batch < self.lanes or self._elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
             return 1
         return self.lanes
 

@@ -6,6 +6,7 @@ It computes what the compiled interpreter (`executor.py`) computes, and is there
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Interpreter:
         self.memory = memory
         self.update = update
         self.inference = tape.inference()
-        self.backward = tape.backward() if tape.loss is not None else []
+        # On a copy: the tape itself does not get the values of gradients.
+        self.backward = replace(tape, values=list(tape.values)).backward() if tape.loss is not None else []
         self.commits = tape.commits()
         self.params = memory.views(tape, memory.params)
         self.grads = memory.views(tape, memory.grads)
