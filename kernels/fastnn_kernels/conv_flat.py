@@ -8,6 +8,9 @@ from ._checks import MEMORY_LIMIT
 from ._jit import TILE_LIMIT, entries, entry, inline, kernel, prange
 from .conv_block import channel_sums_block
 from .conv_flat_block import (
+    NO,
+    ONE,
+    ZERO,
     Maps,
     Taps,
     View,
@@ -37,8 +40,6 @@ DOT_ROW_COLS = 9
 _CACHE = 1 << 19
 # A weight gradient is summed in at most so many parts, whatever the number of threads.
 _PARTS = 16
-# Numbers that do not make a tuple another type, as a literal does.
-_ONE, _ZERO = np.int64(1), np.int64(0)
 
 
 class Conv(NamedTuple):
@@ -113,21 +114,21 @@ def describe(conv, backward):
     """
     channels, filters, rows, cols = conv.c, conv.k, conv.oh, conv.ow
     view = View(conv.height, conv.width, conv.kh, conv.kw, conv.sh, conv.sw, conv.dh, conv.dw, conv.top, conv.left)
-    target = Target(conv.oh, conv.ow, _ONE, _ONE, _ONE, _ONE, _ZERO, _ZERO)
+    target = Target(conv.oh, conv.ow, ONE, ONE, ONE, ONE, ZERO, ZERO)
     if backward:
         channels, filters = filters, channels
         reach_h, reach_w = (conv.kh - 1) * conv.dh // conv.sh, (conv.kw - 1) * conv.dw // conv.sw
-        kh, dh = (conv.kh, conv.dh) if conv.sh == 1 else (reach_h + 1, _ONE)
-        kw, dw = (conv.kw, conv.dw) if conv.sw == 1 else (reach_w + 1, _ONE)
+        kh, dh = (conv.kh, conv.dh) if conv.sh == 1 else (reach_h + 1, ONE)
+        kw, dw = (conv.kw, conv.dw) if conv.sw == 1 else (reach_w + 1, ONE)
         u, v = conv.top // conv.sh, conv.left // conv.sw
         rows, cols = (conv.top + conv.height - 1) // conv.sh - u + 1, (conv.left + conv.width - 1) // conv.sw - v + 1
-        view = View(conv.oh, conv.ow, kh, kw, _ONE, _ONE, dh, dw, reach_h - u, reach_w - v)
+        view = View(conv.oh, conv.ow, kh, kw, ONE, ONE, dh, dw, reach_h - u, reach_w - v)
         target = Target(conv.height, conv.width, count_maps(conv.kh, conv.dh, conv.sh),
                         count_maps(conv.kw, conv.dw, conv.sw), conv.sh, conv.sw, u * conv.sh - conv.top,
                         v * conv.sw - conv.left)
     inner, whole = channels // conv.groups * conv.kh * conv.kw, filters // conv.groups >= ROWS
     return view, target, Sums(conv.n, channels, filters, rows, cols, inner, np.int64(COLS if whole else ROW_COLS),
-                              np.int64(1 if whole else 2), _ONE)
+                              np.int64(1 if whole else 2), ONE)
 
 
 @kernel
@@ -170,12 +171,12 @@ def _cost(job, view, sums, L, itemsize, workers):
 def _choose(view, sums, columns, L, itemsize, workers):
     """Choose the fold, and images and rows of a task: the least estimated time. Only one fold with `columns`."""
     far_h, far_w = (view.kh - 1) * view.dh + 1, (view.kw - 1) * view.dw + 1
-    best, best_cost = Job(far_h, far_w, _ONE, sums.rows, _ONE, sums.n), np.inf
+    best, best_cost = Job(far_h, far_w, ONE, sums.rows, ONE, sums.n), np.inf
     for fold in range(2 if columns else 0, 3):
         fold_h, fold_w = far_h if fold == 2 else view.sh, far_w if fold >= 1 else view.sw
         # A 64th of an image, a 32nd, ... one image, two, ... 16.
         for power in range(-6, 5):
-            samples, band = _ONE << max(power, 0), -(-sums.rows >> max(-power, 0))
+            samples, band = ONE << max(power, 0), -(-sums.rows >> max(-power, 0))
             if (power > 0 and samples > sums.n) or (power < 0 and band * sums.cols < 4 * L):
                 continue
             bands = -(-sums.rows // band)
@@ -239,9 +240,9 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
             fill(y, s * sums.filters * plane, samples, sums.filters, target, first * target.sh + target.down,
                   (first + band) * target.sh + target.down, bias)
         vectors = line_vectors(maps, samples, band, sums, L)
-        at, w = _ZERO, _ZERO
+        at, w = ZERO, ZERO
         for phase in range(target.high * target.wide):
-            weights, _ = phase_taps(conv, view, target, phase, False)
+            weights, _ = phase_taps(conv, view, target, phase, NO)
             terms = sums.channels // conv.groups * weights.count_h * weights.count_w
             # Rows and columns of the target: of those of the task, the ones inside the image.
             down = first * target.sh + weights.first_h * conv.dh % target.sh + target.down
@@ -275,7 +276,7 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
     inner, per, taps = sums.channels // conv.groups, sums.filters // conv.groups, conv.kh * conv.kw
     row_stride, channel_stride = (taps, per * taps) if backward else (sums.terms, taps)
     table, packed = np.empty(sums.terms, np.int64), np.empty(conv.groups * packed_rows(per) * sums.terms, w.dtype)
-    at, to = _ZERO, _ZERO
+    at, to = ZERO, ZERO
     for phase in range(target.high * target.wide):
         weights, views = phase_taps(conv, view, target, phase, backward)
         terms = tap_table(view, maps, views, inner, table, at)
@@ -309,7 +310,7 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
     """Make every `workers`-th part of the sums, from `worker` on."""
     L, terms = lanes(x), table.size
     conv, job = Conv(*numbers), Job(*chosen)
-    view, _, sums = describe(conv, False)
+    view, _, sums = describe(conv, NO)
     maps, _ = _plan(view, sums, job, L)
     channel, per, size = maps.high * maps.wide * maps.size, conv.k // conv.groups, conv.k * terms + conv.k
     inner, image, places = conv.c // conv.groups * channel, conv.c * conv.height * conv.width, conv.oh * conv.ow
@@ -325,9 +326,9 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
             vstore(m, do - L, vset(m, 0.0))
             vectors = -(-((samples - 1) * maps.sample + (band - 1) * maps.pitch + conv.ow) // L)
             line = vectors * L
-            outputs = View(conv.oh, conv.ow, _ONE, _ONE, _ONE, _ONE, _ONE, _ONE, -first, _ZERO)
+            outputs = View(conv.oh, conv.ow, ONE, ONE, ONE, ONE, ONE, ONE, -first, ZERO)
             stage_block(dy, s * conv.k * places, samples, conv.k, conv.k * places, outputs, m, do,
-                        Maps(_ONE, _ONE, _ONE, _ONE, band, maps.pitch, maps.sample, line), band)
+                        Maps(ONE, ONE, ONE, ONE, band, maps.pitch, maps.sample, line), band)
             so = do + conv.k * line + L
             for g in range(conv.groups):
                 dg, xg, sg = do + g * per * line, xo + g * inner, so + g * per * terms
@@ -336,7 +337,7 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
                 else:
                     dots_block(tile(x, 1, DOT_ROW_COLS), m, dg, line, m, xg, table, terms, per, vectors, m, sg)
                 mend_dots_block(m, dg, line, m, xg, table, terms, per, samples, band, conv.ow, maps, m, sg)
-            channel_sums_block(m, do, line, _ZERO, conv.k, _ONE, vectors, m, so + conv.k * terms)
+            channel_sums_block(m, do, line, ZERO, conv.k, ONE, vectors, m, so + conv.k * terms)
             for i in range(size):
                 parts[part * size + i] += m[so + i]
 
@@ -344,15 +345,15 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
 def _prepare_weight_entry(like, numbers):
     """Plan the tasks of a weight gradient; return what `_weight_entry` takes."""
     L, conv = lanes(like), Conv(*numbers)
-    view, target, sums = describe(conv, False)
+    view, target, sums = describe(conv, NO)
     # So many terms that a tile fits; those too many repeat the last.
     terms = max(sums.terms, np.int64(DOT_COLS if conv.k // conv.groups >= ROWS else DOT_ROW_COLS))
-    weighed = Sums(sums.n, sums.channels, sums.filters, sums.rows, sums.cols, terms, _ONE, sums.cost, np.int64(8))
-    job = _choose(view, weighed, False, L, like.itemsize, 4)
+    weighed = Sums(sums.n, sums.channels, sums.filters, sums.rows, sums.cols, terms, ONE, sums.cost, np.int64(8))
+    job = _choose(view, weighed, NO, L, like.itemsize, 4)
     maps, line = _plan(view, weighed, job, L)
     table = np.empty(terms, np.int64)
-    weights, _ = phase_taps(conv, view, target, _ZERO, False)
-    tap_table(view, maps, weights, conv.c // conv.groups, table, _ZERO)
+    weights, _ = phase_taps(conv, view, target, ZERO, NO)
+    tap_table(view, maps, weights, conv.c // conv.groups, table, ZERO)
     for k in range(sums.terms, terms):
         table[k] = table[sums.terms - 1]
     size = conv.k * terms + conv.k

@@ -21,9 +21,11 @@ change a bit of it. An input gradient is the same sum over dy, with the taps rev
 
 from typing import NamedTuple
 
-from ._jit import inline, kernel
-from .simd import lanes, vload, vload_first, vstore, vstore_first
-from .strided import vload_strided
+import numpy as np
+
+from ._jit import apart, inline, kernel
+from .simd import lanes, vstore, vstore_first
+from .strided import vload_strided, vstore_even
 from .tile import (
     tile_cols,
     tile_dot_at,
@@ -36,6 +38,10 @@ from .tile import (
     tile_zero,
 )
 from .vmath import vset
+
+# Numbers of a type of their own: a literal makes an argument or a tuple another type, hence one more function.
+ONE, ZERO = np.int64(1), np.int64(0)
+YES, NO = np.bool_(True), np.bool_(False)
 
 
 class View(NamedTuple):
@@ -96,9 +102,10 @@ def plan_maps(view, rows, cols, samples, fold_h, fold_w, lanes_):
     return Maps(fold_h, fold_w, high, wide, rows + reach_h, pitch, sample, size // lanes_ * lanes_)
 
 
-@inline
+@kernel
 def tap_offset(view, maps, i, j):
     """Where element (i, j) meets its first pixel, in a staged channel."""
+    apart()
     place = (i % maps.high) * maps.wide + j % maps.wide
     return place * maps.size + i * view.dh // maps.fold_h * maps.pitch + j * view.dw // maps.fold_w
 
@@ -110,25 +117,25 @@ def inside(shift, step, size, count):
     return first, max(first, min(count, (size - 1 - shift) // step + 1))
 
 
-@inline
-def _copy_rows(x, xo, x_row, step, y, yo, y_row, rows, count):
-    """Copy every `step`-th pixel of rows; zeros may be written up to a vector behind each."""
+@kernel
+def _copy_rows(x, xo, x_row, x_step, y, yo, y_row, y_step, rows, count, beyond):
+    """Copy `rows` rows of `count` pixels; with `beyond`, zeros may be written up to a vector behind each."""
+    apart()
     L = lanes(y)
-    if step == 1:
-        # The last vector's mask is the same for all rows; made for each, it would take longer than the copy.
-        whole = (count - 1) // L * L
-        for r in range(rows):
-            for k in range(0, whole, L):
-                vstore(y, yo + r * y_row + k, vload(x, xo + r * x_row + k))
-            vstore(y, yo + r * y_row + whole, vload_first(x, xo + r * x_row + whole, count - whole))
-    elif step == 2:
-        for r in range(rows):
-            for k in range(0, count, L):
-                vstore(y, yo + r * y_row + k, vload_strided(x, xo + r * x_row + 2 * k, 2, min(L, count - k)))
-    else:
-        for r in range(rows):
+    for r in range(rows):
+        source, to = xo + r * x_row, yo + r * y_row
+        if x_step > 2 or y_step > 2:
             for k in range(count):
-                y[yo + r * y_row + k] = x[xo + r * x_row + k * step]
+                y[to + k * y_step] = x[source + k * x_step]
+        else:
+            for k in range(0, count, L):
+                value = vload_strided(x, source + k * x_step, x_step, min(L, count - k))
+                if beyond:
+                    vstore(y, to + k, value)
+                elif y_step == 1:
+                    vstore_first(y, to + k, value, count - k)
+                else:
+                    vstore_even(y, to + 2 * k, value, count - k)
 
 
 @kernel
@@ -149,11 +156,10 @@ def stage_block(x, xo, samples, channels, plane_samples, view, m, mo, maps, rows
         for c in range(channels):
             for k in range(to + c * channel + clear, to + c * channel + maps.size, L):
                 vstore(m, k, vset(m, 0.0))
-            if begin < end:
-                for s in range(samples):
-                    _copy_rows(x, source + s * plane_samples + c * plane, view.sh * view.width, view.sw, m,
-                               to + c * channel + s * maps.sample + first * maps.pitch + begin, maps.pitch,
-                               last - first, end - begin)
+            for s in range(samples):
+                _copy_rows(x, source + s * plane_samples + c * plane, view.sh * view.width, view.sw, m,
+                           to + c * channel + s * maps.sample + first * maps.pitch + begin, maps.pitch, ONE,
+                           last - first, end - begin, YES)
 
 
 class Taps(NamedTuple):
@@ -239,6 +245,15 @@ def dots_block(form, dy, do, dy_row, x, xo, table, terms, rows, vectors, sums, s
 
 
 @kernel
+def _row_dot(x, xo, y, yo, count):
+    apart()
+    total = x[xo] * y[yo]
+    for k in range(1, count):
+        total += x[xo + k] * y[yo + k]
+    return total
+
+
+@kernel
 def mend_dots_block(dy, do, dy_row, x, xo, table, terms, rows, samples, height, width, maps, sums, so):
     """Repeat the sums of `dots_block` that are NaN with the pixels alone.
 
@@ -253,8 +268,7 @@ def mend_dots_block(dy, do, dy_row, x, xo, table, terms, rows, samples, height, 
             for s in range(samples):
                 for p in range(height):
                     line = s * maps.sample + p * maps.pitch
-                    for q in range(line, line + width):
-                        sums[to] += dy[do + r * dy_row + q] * x[xo + table[k] + q]
+                    sums[to] += _row_dot(dy, do + r * dy_row + line, x, xo + table[k] + line, width)
 
 
 @kernel
@@ -263,17 +277,7 @@ def place_block(m, mo, channel, sample, pitch, samples, channels, rows, cols, y,
 
     `plane_samples`, `plane` and `row` are the elements of `y` from image to image, channel to channel, row to row.
     """
-    L = lanes(m)
-    whole = (cols - 1) // L * L
-    for s in range(samples if cols > 0 else 0):
+    for s in range(samples):
         for c in range(channels):
-            source, to = mo + c * channel + s * sample, yo + s * plane_samples + c * plane
-            if step == 1:
-                for r in range(rows):
-                    for k in range(0, whole, L):
-                        vstore(y, to + r * row + k, vload(m, source + r * pitch + k))
-                    vstore_first(y, to + r * row + whole, vload(m, source + r * pitch + whole), cols - whole)
-            else:
-                for r in range(rows):
-                    for k in range(cols):
-                        y[to + r * row + k * step] = m[source + r * pitch + k]
+            _copy_rows(m, mo + c * channel + s * sample, pitch, ONE, y, yo + s * plane_samples + c * plane, row, step,
+                       rows, cols, NO)

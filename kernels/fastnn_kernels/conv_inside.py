@@ -18,6 +18,7 @@ from ._public import (
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .conv_flat import ADD_PARTS, CHANNEL_SUMS, PREPARE_SUMS, PREPARE_WEIGHT, SUMS, WEIGHT
+from .conv_flat_block import NO, YES
 from .conv_transpose import (
     conv_transpose2d,
     conv_transpose2d_backward,
@@ -26,8 +27,6 @@ from .conv_transpose import (
 )
 
 _sums_serial, _weight_serial = SUMS[0], WEIGHT[0]
-# Truth values of a type of their own, as `ALONE`.
-_YES, _NO = np.bool_(True), np.bool_(False)
 
 
 @kernel
@@ -78,14 +77,14 @@ def _with_bias_compiled(numbers, x, w, b, y, backward, columns, filters):
     if is_missing(b):
 
         def call(numbers, x, w, b, y, backward, columns, filters):
-            _run_sums(numbers, x, w, w, _NO, y, backward, columns)
+            _run_sums(numbers, x, w, w, NO, y, backward, columns)
 
         return call
 
     def call_with_bias(numbers, x, w, b, y, backward, columns, filters):
         if b.size != filters:
             raise ValueError("b does not have one value for each output channel")
-        _run_sums(numbers, x, w, flat(b), _YES, y, backward, columns)
+        _run_sums(numbers, x, w, flat(b), YES, y, backward, columns)
 
     return call_with_bias
 
@@ -100,7 +99,7 @@ def _conv2d_inside(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algo
         windows = read_windows(x.shape[2], x.shape[3], w.shape[2:], stride, padding, dilation)
         numbers = _numbers(x.shape, w.shape, windows, np.int64(groups))
         y = output(out, (x.shape[0], w.shape[0], numbers[8], numbers[9]), x)
-        _with_bias(numbers, flat(x), flat(w), b, y.reshape(-1), _NO, algorithm == "im2col", w.shape[0])
+        _with_bias(numbers, flat(x), flat(w), b, y.reshape(-1), NO, algorithm == "im2col", w.shape[0])
         return y
 
     return call
@@ -117,7 +116,7 @@ def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0, dilation=
             raise ValueError("conv2d_backward_input: the shapes of dy, w and x_shape do not belong together")
         dx = output(out, (x_shape[0], x_shape[1], x_shape[2], x_shape[3]), dy)
         weights = flat(w)
-        _run_sums(numbers, flat(dy), weights, weights, _NO, dx.reshape(-1), _YES, _NO)
+        _run_sums(numbers, flat(dy), weights, weights, NO, dx.reshape(-1), YES, NO)
         return dx
 
     return call
@@ -208,7 +207,7 @@ def _conv_transpose2d_inside(x, w, b=None, stride=1, padding=0, output_padding=0
     def call(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None):
         numbers = _transposed(x.shape, w.shape, stride, padding, output_padding, dilation, groups)
         y = output(out, (numbers[0], numbers[1], numbers[4], numbers[5]), x)
-        _with_bias(numbers, flat(x), flat(w), b, y.reshape(-1), _YES, _NO, numbers[1])
+        _with_bias(numbers, flat(x), flat(w), b, y.reshape(-1), YES, NO, numbers[1])
         return y
 
     return call
@@ -226,7 +225,7 @@ def _conv_transpose2d_backward_input_inside(
             raise ValueError("conv_transpose2d_backward_input: dy does not have the shape of the forward output")
         dx = output(out, (x_shape[0], x_shape[1], x_shape[2], x_shape[3]), dy)
         weights = flat(w)
-        _run_sums(numbers, flat(dy), weights, weights, _NO, dx.reshape(-1), _NO, _NO)
+        _run_sums(numbers, flat(dy), weights, weights, NO, dx.reshape(-1), NO, NO)
         return dx
 
     return call

@@ -200,17 +200,21 @@ def vstore(typingctx, memory, index, value):
     return types.void(memory, types.intp, value), codegen
 
 
-def emit_count_mask(builder: Any, lanes: int, count: Any) -> Any:
-    """Emit a mask of the first `count` lanes."""
+def emit_count_mask(builder: Any, lanes: int, count: Any, every: int = 1) -> Any:
+    """Emit a mask of the first `count` of every `every`-th lane."""
     wide = ir.VectorType(ir.IntType(64), lanes)
-    return builder.icmp_signed("<", ir.Constant(wide, list(range(lanes))), emit_splat(builder, wide, count))
+    # No count reaches the number of a lane left out.
+    numbers = [2**62 if lane % every else lane // every for lane in range(lanes)]
+    return builder.icmp_signed("<", ir.Constant(wide, numbers), emit_splat(builder, wide, count))
 
 
-def emit_masked(builder: Any, name: str, vector: ir.VectorType, pointer: Any, count: Any, value: Any) -> Any:
-    """Emit a load (with `value` in the other lanes) or a store of the first `count` lanes."""
+def emit_masked(
+    builder: Any, name: str, vector: ir.VectorType, pointer: Any, count: Any, value: Any, every: int = 1
+) -> Any:
+    """Emit a load (`value` in the other lanes) or a store of the first `count` of every `every`-th lane."""
     bits, pointed = ir.VectorType(ir.IntType(1), vector.count), vector.as_pointer()
     pointer, align = builder.bitcast(pointer, pointed), ir.Constant(_I32, _element(vector)[1] // 8)
-    mask = emit_count_mask(builder, vector.count, count)
+    mask = emit_count_mask(builder, vector.count, count, every)
     if name == "load":
         made, arguments = ir.FunctionType(vector, [pointed, _I32, bits, vector]), [pointer, align, mask, value]
     else:

@@ -75,6 +75,25 @@ def vload_strided(memory, index, step, count):
 
 
 @intrinsic
+def vstore_even(typingctx, memory, index, value, count):
+    """Store the first `count` lanes at `index`, index + 2, ...; writes nothing else."""
+
+    def codegen(context, builder, sig, args):
+        half = value.lanes // 2
+        for start in (0, half):
+            place = builder.add(args[1], ir.Constant(_I64, 2 * start))
+            # Each of these lanes twice; only the even ones are stored.
+            twice = ir.Constant(ir.VectorType(_I32, value.lanes), [start + k // 2 for k in range(value.lanes)])
+            spread = builder.shuffle_vector(args[2], args[2], twice)
+            left = builder.sub(args[3], ir.Constant(_I64, start))
+            pointer = simd.address(context, builder, memory, args[0], place)
+            simd.emit_masked(builder, "store", spread.type, pointer, left, spread, every=2)
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp, value, types.intp), codegen
+
+
+@intrinsic
 def vstore_places(typingctx, places, index, offset, base, step, count):
     """Store ``base + lane * step + offset`` as int64 for the first `count` lanes; offsets are whole and below 2**24."""
     if not isinstance(offset, Vec) or simd.dtype_of(places) != types.int64:
