@@ -54,5 +54,5 @@ def test_the_lanes_follow_the_features(environment):
 
 
 def test_the_executor_equals_the_reference(environment):
-    told = run(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK)
+    told = run(environment, "-m", "pytest", "-q", "--numprocesses=0", "-p", "no:cacheprovider", *QUICK)
     assert f"{len(QUICK)} passed" in told, told
