@@ -1,4 +1,4 @@
-"""Compiled callers are refused what Python callers are: empty samples, options of another type, arrays of other axes."""
+"""Compiled callers are refused what Python callers are: empty samples, options of another type, other shapes."""
 
 import numba
 import numpy as np
