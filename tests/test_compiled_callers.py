@@ -1,4 +1,7 @@
-"""Every public kernel inside `@njit` code equals its twin, in a prange and from two Python threads too."""
+"""Kernels inside `@njit` code equal their twins, in a prange and from two Python threads too.
+
+Here: windows, activations, softmax, losses, dense layers, updates. The other families are in `test_compiled_*.py`.
+"""
 
 import os
 import subprocess

@@ -29,7 +29,7 @@ def numbers(shape, dtype=np.float32):
     rate=st.floats(0, 1),
     seed=st.integers(0, 2**64 - 1),
     step=st.integers(0, 2**40 - 1),
-    op=st.integers(0, 2**24 - 1),
+    op=st.integers(0, 2**23 - 1),
     offset=st.integers(0, 2**32 - 9),
 )
 def test_kernel_and_twin_give_the_same_bits(shape, dtype, rate, seed, step, op, offset):
@@ -142,7 +142,7 @@ SEEDED = {"seed": 1, "step": 1}
         (lambda k: k.dropout(X, 0.5, seed=1.0, step=1), TypeError, r"dropout: seed is 1\.0 \(float\), an int"),
         (lambda k: k.dropout(X, 0.5, seed=1, step=-2), ValueError, r"dropout: step is -2, at least 0"),
         (lambda k: k.dropout(X, 0.5, seed=1, step=2**40), ValueError, r"dropout: step is .* below 2\*\*40"),
-        (lambda k: k.dropout(X, 0.5, **SEEDED, op=2**24), ValueError, r"dropout: op is 16777216, below 2\*\*24"),
+        (lambda k: k.dropout(X, 0.5, **SEEDED, op=2**23), ValueError, r"dropout: op is 8388608, below 2\*\*23"),
         (lambda k: k.dropout(X, 0.5, **SEEDED, sample_offset=2**32), ValueError, r"sample_offset is 4294967296"),
         (lambda k: k.dropout(np.array(1.0), 0.5, **SEEDED), ValueError, r"dropout: x has shape \(\)"),
         (lambda k: k.dropout(X[:, :0], 0.5, **SEEDED), ValueError, r"dropout: x has shape \(3, 0\), only N may be 0"),
@@ -201,6 +201,7 @@ def test_inside_compiled_code():
         ((0.5, -1, 1, 0, 0), "out of range"),
         ((0.5, 1, 2**40, 0, 0), "out of range"),
         ((0.5, 1, 1, -1, 0), "out of range"),
+        ((0.5, 1, 1, 2**23, 0), "op is not below"),
         ((0.5, 1, 1, 0, 2**32 - 4), "sample_offset is out of range"),
     ],
 )
@@ -212,5 +213,5 @@ def test_compiled_callers_are_refused_too(arguments, message):
 def test_compiled_callers_need_floats_and_whole_seeds():
     with pytest.raises(TypingError, match="float32 or float64"):
         compiled(np.ones((2, 3), np.int64), 0.5, 1, 1, 0, 0)
-    with pytest.raises(TypingError, match="seed and step are ints"):
+    with pytest.raises(TypingError, match="sample_offset are ints"):
         compiled(np.ones((2, 3)), 0.5, 1.0, 1, 0, 0)

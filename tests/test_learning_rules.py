@@ -109,15 +109,16 @@ def test_refusals(call: Any, error: type[Exception], message: str, kernels: type
     assert_refused(error, message, lambda: call(kernels), W, X, Y)
 
 
-def test_weights_are_written_in_place_and_share_no_memory() -> None:
+@both
+def test_weights_are_written_in_place_and_share_no_memory(kernels: types.ModuleType) -> None:
     square = np.ones((4, 4))
     read_only = np.ones((3, 4))
     read_only.flags.writeable = False
     for call, message in (
-        (lambda: fk.hebb_update(square, square, np.ones((4, 4)), eta=1), "hebb_update: x and w overlap"),
-        (lambda: fk.hebb_update(square, np.ones((4, 4)), square, eta=1), "hebb_update: y and w overlap"),
-        (lambda: fk.delta_update(square, X[:, [0] * 4], square[:1], Y[:1], eta=1), "target and w overlap"),
-        (lambda: fk.hebb_update(read_only, X, Y, eta=1), "hebb_update: w is read-only"),
-        (lambda: fk.hebb_update(W.T.copy().T, X, Y, eta=1), "hebb_update: w is written in place, a C-contiguous"),
+        (lambda: kernels.hebb_update(square, square, np.ones((4, 4)), eta=1), "hebb_update: x and w overlap"),
+        (lambda: kernels.hebb_update(square, np.ones((4, 4)), square, eta=1), "hebb_update: y and w overlap"),
+        (lambda: kernels.delta_update(square, X[:, [0] * 4], square[:1], Y[:1], eta=1), "target and w overlap"),
+        (lambda: kernels.hebb_update(read_only, X, Y, eta=1), "hebb_update: w is read-only"),
+        (lambda: kernels.hebb_update(W.T.copy().T, X, Y, eta=1), "hebb_update: w is written in place, a C-contiguous"),
     ):
         assert_refused(ValueError, message, call, square, read_only, W, X, Y)

@@ -289,8 +289,16 @@ def test_one_sample_of_several_pixels_can_be_trained_on(kind):
 @pytest.mark.parametrize(
     ("op", "shapes", "options", "message"),
     [
-        ("batch_norm", [(3,), (4,), (4,), (4,)], {}, r"batch_norm: gamma has shape \(3,\).*\(4,\)"),
-        ("batch_norm", [(4,), (4,), (4,), (2,)], {}, r"batch_norm: running_var has shape \(2,\)"),
+        ("batch_norm", [(3,), (4,), (4,), (4,)], {"momentum": 0.1}, r"batch_norm: gamma has shape \(3,\).*\(4,\)"),
+        ("batch_norm", [(4,), (4,), (4,), (2,)], {"momentum": 0.1}, r"batch_norm: running_var has shape \(2,\)"),
+        ("batch_norm", [], {"momentum": 0.1}, "batch_norm: gamma is missing"),
+        ("batch_norm", [(4,), (4,)], {"momentum": 0.1}, "batch_norm: running_mean is missing"),
+        ("batch_norm", [(4,)] * 4, {"momentum": 1.5}, r"batch_norm: momentum is 1\.5"),
+        ("batch_norm", [(4,)] * 4, {"momentum": 0.1, "eps": -1}, "batch_norm: eps is -1"),
+        ("group_norm", [(4,)], {"groups": 2}, "group_norm: beta is missing"),
+        ("group_norm", [(4,), (4,)], {"groups": 2, "eps": np.inf}, "group_norm: eps is inf"),
+        ("layer_norm", [(3,)], {}, "layer_norm: beta is missing"),
+        ("layer_norm", [(3,), (3,)], {"eps": np.nan}, "layer_norm: eps is nan"),
         ("group_norm", [(4,), (4,)], {"groups": 3}, r"group_norm: groups is 3, a divisor of the 4 channels"),
         ("group_norm", [(4,), (4,)], {"groups": 0}, r"group_norm: groups is 0"),
         ("group_norm", [(4,), (3,)], {"groups": 2}, r"group_norm: beta has shape \(3,\)"),
@@ -307,7 +315,27 @@ def test_shapes_that_do_not_fit_are_refused(op, shapes, options, message):
         for k, (name, shape) in enumerate(zip(names, shapes, strict=True))
     }
     with pytest.raises(ValueError, match=message):
-        tape.add(op, x=x, **operands, **options, eps=1e-5)
+        tape.add(op, x=x, **operands, **{"eps": 1e-5, **options})
+
+
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        ("group_norm", {"groups": 2.0, "eps": 0}, r"group_norm: groups is 2\.0 \(float\), an int is needed"),
+        ("group_norm", {"groups": 2, "eps": "0"}, "group_norm: eps is '0'"),
+        ("group_norm", {"groups": 2, "eps": 0, "momentum": 0.1}, "momentum"),
+        ("batch_norm", {"eps": 0, "momentum": "0.1"}, "batch_norm: momentum is '0.1'"),
+        ("batch_norm", {"eps": 0}, "momentum"),
+    ],
+)
+def test_options_of_another_type_or_name_are_refused(op, options, message):
+    tape = Tape()
+    x = tape.input((4, 2, 3))
+    operands = {name: tape.parameter(name, (4,)) for name in ("gamma", "beta")}
+    if op == "batch_norm":
+        operands |= {name: tape.state(name, (4,)) for name in ("running_mean", "running_var")}
+    with pytest.raises(TypeError, match=message):
+        tape.add(op, x=x, **operands, **options)
 
 
 def test_a_state_belongs_to_one_row():

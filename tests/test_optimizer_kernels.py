@@ -214,3 +214,38 @@ def test_numbers_of_any_kind_compile_once() -> None:
     for lr in (1, np.float32(1), np.int64(1)):
         fk.sgd_update(np.ones(3), np.ones(3), lr=lr, weight_decay=lr)
     assert len(SGD[0].signatures) == compiled
+
+
+@both
+@each_update
+def test_memory_is_checked_before_anything_changes(name: str, kernels: types.ModuleType) -> None:
+    def arrays() -> list[Array]:
+        return [np.ones(4) for _ in range(2 + STATES[name])]
+
+    for k in (0, *range(2, 2 + STATES[name])):
+        given = arrays()
+        given[k].flags.writeable = False
+        assert_refused(ValueError, f"{name}: .* is read-only", lambda a=given: update(kernels, name, *a), *given)
+        given = arrays()
+        given[k] = given[k].astype(np.float32)
+        assert_refused(TypeError, f"{name}: .* has dtype float32", lambda a=given: update(kernels, name, *a), *given)
+        given = arrays()
+        given[k] = given[1]
+        assert_refused(ValueError, f"{name}: .* overlap", lambda a=given: update(kernels, name, *a), *given)
+    given = [*arrays()[:-1], np.ones(3)]
+    assert_refused(ValueError, f"{name}: .* has shape", lambda: update(kernels, name, *given), *given)
+
+
+@both
+@both_dtypes
+@pytest.mark.parametrize("name", ["momentum_update", "nesterov_update"])
+def test_halves_of_even_numbers_are_exact(name: str, kernels: types.ModuleType, dtype: type) -> None:
+    """Momentum 0.5 on even numbers, in arithmetic of whole numbers."""
+    p, g, v = (np.random.default_rng(4).integers(-50, 51, (3, 999)) * 4).astype(np.int64)
+    params, grads, velocity = (a.astype(dtype) for a in (p, g, v))
+    getattr(kernels, name)(params, grads, velocity, lr=2, momentum=0.5, weight_decay=3)
+    gradient = g + 3 * p
+    v = v // 2 + gradient
+    p = p - 2 * (gradient + v // 2 if name == "nesterov_update" else v)
+    np.testing.assert_array_equal(params, p)
+    np.testing.assert_array_equal(velocity, v)

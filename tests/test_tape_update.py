@@ -206,3 +206,18 @@ def test_every_rule_is_a_kernel_of_the_same_name():
     for update in UPDATES:
         assert callable(getattr(ref, update.name))
         assert update.counts_steps == (update.slots == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"name": "adam"}, ValueError, "Update: name is 'adam', needed is one of sgd_update, .*, nadam_update"),
+        ({"name": "sgd_update", "clip_value": 0}, ValueError, "Update: clip_value: limit is 0, a number above 0"),
+        ({"name": "sgd_update", "clip_norm": -1.0}, ValueError, r"Update: clip_norm: limit is -1\.0"),
+        ({"name": "sgd_update", "clip_norm": np.nan}, ValueError, "Update: clip_norm: limit is nan"),
+        ({"name": "sgd_update", "clip_norm": "1"}, TypeError, "Update: clip_norm: limit is '1'"),
+    ],
+)
+def test_names_and_limits_of_an_update(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Update(**arguments)

@@ -11,9 +11,9 @@ from ._checks import Shape, batch, rank
 from ._options import Pair
 
 # Every augmentation has its own random numbers: the `op` of the generator (`random.py`) is
-# FIRST_OP + OPS * (place in this list) + the caller's op. Dropout layers count from 0.
+# FIRST_OP + OPS * (place in this list) + the caller's op. Dropout layers count from 0, up to FIRST_OP - 1.
 KINDS = ("flip", "crop", "shift", "rotate", "cutout", "mixup")
-FIRST_OP, OPS = 2**23, 2**16
+FIRST_OP, OPS = 2**options.LAYER_OP_BITS, 2**16
 # `random.below` draws from at most so many places.
 PLACES = 2**31
 

@@ -107,20 +107,33 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     Parameters and state are written in place: they are never copied, and no two of them share memory.
     """
     grads_array = float_array(function, "grads", grads, 1)
+    update_memory(function, grads, **state)
+    return grads_array
+
+
+def update_memory(function: str, grads: Any, **state: Any) -> None:
+    """Check an optimizer's flat arrays of any one dtype: those written have memory of their own."""
+    _numpy_array(function, "grads", grads)
+    rank(function, "grads", grads.shape, 1)
     for name, value in state.items():
-        _writeable(function, name, value, grads_array.shape, grads_array.dtype)
+        _writeable(function, name, value, grads.shape, grads.dtype)
     arrays = [("grads", grads), *state.items()]
     for k, (name, value) in enumerate(arrays):
         for other, written in arrays[k + 1 :]:
             if np.may_share_memory(value, written):
                 raise ValueError(f"{function}: {name} and {other} overlap, memory of their own is needed")
-    return grads_array
 
 
 def in_place_array(function: str, name: str, value: Any, ndim: int | None = None, **inputs: Array) -> Array:
     """Check a float array that is written in place: never copied, and sharing no memory with the inputs."""
     _numpy_array(function, name, value)
     _floats(function, name, value)
+    return in_place_memory(function, name, value, ndim, **inputs)
+
+
+def in_place_memory(function: str, name: str, value: Any, ndim: int | None = None, **inputs: Array) -> Array:
+    """Check an array of any dtype that is written in place, as `in_place_array` does."""
+    _numpy_array(function, name, value)
     if ndim is not None:
         rank(function, name, value.shape, ndim)
     _writeable(function, name, value, value.shape, value.dtype)

@@ -17,6 +17,8 @@ Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 # Sizes and steps of windows are kept below this, so that no product of two of them overflows in compiled code.
 SIZE_LIMIT = 2**31 - 1
+# The `op` of a layer's random numbers is below 2**23; augmentations take those from there on.
+LAYER_OP_BITS = 23
 # How convolutions and pools are computed.
 ALGORITHMS = ("direct", "im2col")
 PADDING_FORMS = 'an int, (h, w), ((top, bottom), (left, right)), "valid" or "same"'
@@ -76,10 +78,12 @@ def seed_words(function: str, seed: Any) -> Pair:
     return value % 2**32, value // 2**32
 
 
-def stream(function: str, seed: Any, step: Any, op: Any, sample_offset: Any, n: int) -> tuple[int, int, int, int, int]:
+def stream(
+    function: str, seed: Any, step: Any, op: Any, sample_offset: Any, n: int, op_bits: int = 24
+) -> tuple[int, int, int, int, int]:
     """Check what the random numbers of `n` samples depend on; return (key0, key1, op, step, sample_offset)."""
     key = seed_words(function, seed)
-    steps, number = _below(f"{function}: step", step, 40), _below(f"{function}: op", op, 24)
+    steps, number = _below(f"{function}: step", step, 40), _below(f"{function}: op", op, op_bits)
     first = integer(f"{function}: sample_offset", sample_offset, 0)
     if first + n > 2**32:
         raise ValueError(f"{function}: sample_offset is {first} with {n} samples, needed: their sum at most 2**32")

@@ -88,7 +88,7 @@ def read_pair(value):
 
 @overload(read_pair)
 def _read_pair(value):
-    if isinstance(value, (types.Integer, int)) or (isinstance(value, types.Omitted) and isinstance(value.value, int)):
+    if is_int(value):
         return lambda value: (np.int64(value), np.int64(value))
     if isinstance(value, types.BaseTuple) and len(value) == 2 and all(isinstance(v, types.Integer) for v in value):
         return lambda value: (np.int64(value[0]), np.int64(value[1]))
@@ -165,11 +165,34 @@ def window_count(size, before, after, k, s):
     return (size + before + after - k) // s + 1
 
 
-def check_stream(function, seed, step):
-    """Refuse, while compiling, a seed or step that is no int."""
-    for option in (seed, step):
-        if not isinstance(option, types.Integer):
-            raise TypingError(f"{function}: seed and step are ints, not {option}")
+@kernel
+def sample_size(shape):
+    """Return the elements of a sample; only N may be 0."""
+    size = 1
+    for k in range(1, len(shape)):
+        if shape[k] == 0:
+            raise ValueError("x: only N may be 0")
+        size *= shape[k]
+    return size
+
+
+@kernel
+def read_sizes(shape):
+    """Return N, the channels, and the pixels of a map of (N, C, ...), of which only N may be 0."""
+    return shape[0], shape[1], sample_size(shape) // shape[1]
+
+
+def is_int(kind):
+    """Return whether an option is an int, given or by default; for Numba types."""
+    value = kind.value if isinstance(kind, types.Omitted) else kind
+    return isinstance(value, types.Integer | int)
+
+
+def check_stream(function, seed, step, op, sample_offset):
+    """Refuse, while compiling, options of random numbers that are no ints."""
+    for option in (seed, step, op, sample_offset):
+        if not is_int(option):
+            raise TypingError(f"{function}: seed, step, op and sample_offset are ints, not {option}")
 
 
 @kernel

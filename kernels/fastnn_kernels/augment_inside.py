@@ -7,21 +7,43 @@ from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
 from ._jit import kernel
-from ._public import ALONE, check_floats, check_stream, flat, inside, is_missing, output, read_pair, read_stream
+from ._public import (
+    ALONE,
+    check_floats,
+    check_stream,
+    flat,
+    inside,
+    is_missing,
+    output,
+    read_pair,
+    read_stream,
+    sample_size,
+)
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
 _flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
 _cutout_serial, _mixup_serial = CUTOUT[0], MIXUP[0]
 
 _FLIP, _CROP, _SHIFT, _ROTATE, _CUTOUT, _MIXUP = (FIRST_OP + OPS * kind for kind in range(len(KINDS)))
+# Pixels outside the image are fewer on each side.
+_PADDING = PLACES // 2
 
 
-def _check_types(function, x, seed, step):
-    """Refuse, while compiling, what is no batch of images, and a seed or step that is no int."""
+def _check_types(function, x, *stream):
+    """Refuse, while compiling, what is no batch of images, and options of random numbers that are no ints."""
     check_floats(function, x)
     if x.ndim != 4:
         raise TypingError(f"{function}: x has {x.ndim} axes, 4 are needed, (N, C, H, W)")
-    check_stream(function, seed, step)
+    check_stream(function, *stream)
+
+
+@kernel
+def _read_images(shape):
+    """Return (N, C, H, W) of images, of which only N may be 0."""
+    sample_size(shape)
+    if shape[2] > PLACES or shape[3] > PLACES:
+        raise ValueError("the images have more than 2**31 pixels a side")
+    return shape
 
 
 @kernel
@@ -70,7 +92,7 @@ def _read_size_inside(size, height, width):
 def _window(padded_h, padded_w, oh, ow):
     """Return the places of a window in padded images."""
     if oh < 1 or ow < 1 or oh > padded_h or ow > padded_w:
-        raise ValueError("crop: size is below 1 or above that of the padded images")
+        raise ValueError("size is below 1 or above that of the padded images")
     if padded_h - oh >= PLACES or padded_w - ow >= PLACES:
         raise ValueError("a window has more than 2**31 places")
     return padded_h - oh + 1, padded_w - ow + 1
@@ -78,12 +100,12 @@ def _window(padded_h, padded_w, oh, ow):
 
 @inside(flip)
 def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5, op=0, sample_offset=0, out=None):
-    _check_types("flip", x, seed, step)
+    _check_types("flip", x, seed, step, op, sample_offset)
 
     def call(x, seed, step, horizontal=True, vertical=False, probability=0.5, op=0, sample_offset=0, out=None):
         if not 0.0 <= probability <= 1.0:
             raise ValueError("flip: probability is not from 0 to 1")
-        n, c, height, width = x.shape
+        n, c, height, width = _read_images(x.shape)
         key0, key1, number, count, first = read_stream(seed, step, _number(_FLIP, op), sample_offset, n)
         y = output(out, x.shape, x)
         _flip_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
@@ -95,13 +117,13 @@ def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5
 
 @inside(crop)
 def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offset=0, out=None):
-    _check_types("crop", x, seed, step)
+    _check_types("crop", x, seed, step, op, sample_offset)
 
     def call(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offset=0, out=None):
-        n, c, height, width = x.shape
+        n, c, height, width = _read_images(x.shape)
         ph, pw = read_pair(padding)
-        if ph < 0 or pw < 0:
-            raise ValueError("crop: padding is below 0")
+        if not (0 <= ph < _PADDING and 0 <= pw < _PADDING):
+            raise ValueError("crop: padding is below 0 or not below 2**30")
         oh, ow = _read_size(size, height, width)
         places_h, places_w = _window(height + 2 * ph, width + 2 * pw, oh, ow)
         key0, key1, number, count, first = read_stream(seed, step, _number(_CROP, op), sample_offset, n)
@@ -115,13 +137,13 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
 
 @inside(shift)
 def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-    _check_types("shift", x, seed, step)
+    _check_types("shift", x, seed, step, op, sample_offset)
 
     def call(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-        n, c, height, width = x.shape
+        n, c, height, width = _read_images(x.shape)
         mh, mw = read_pair(max_shift)
-        if mh < 0 or mw < 0:
-            raise ValueError("shift: max_shift is below 0")
+        if not (0 <= mh < _PADDING and 0 <= mw < _PADDING):
+            raise ValueError("shift: max_shift is below 0 or not below 2**30")
         places_h, places_w = _window(height + 2 * mh, width + 2 * mw, height, width)
         key0, key1, number, count, first = read_stream(seed, step, _number(_SHIFT, op), sample_offset, n)
         y = output(out, x.shape, x)
@@ -134,10 +156,10 @@ def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out
 
 @inside(rotate)
 def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-    _check_types("rotate", x, seed, step)
+    _check_types("rotate", x, seed, step, op, sample_offset)
 
     def call(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-        n, c, height, width = x.shape
+        n, c, height, width = _read_images(x.shape)
         low, high = _read_angles(degrees)
         if not -360.0 <= low <= high <= 360.0:
             raise ValueError("rotate: degrees are not -360 <= low <= high <= 360")
@@ -152,10 +174,10 @@ def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=
 
 @inside(cutout)
 def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-    _check_types("cutout", x, seed, step)
+    _check_types("cutout", x, seed, step, op, sample_offset)
 
     def call(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=None):
-        n, c, height, width = x.shape
+        n, c, height, width = _read_images(x.shape)
         size_h, size_w = read_pair(size)
         if size_h < 1 or size_w < 1:
             raise ValueError("cutout: size is below 1")
@@ -171,18 +193,22 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
 @inside(mixup)
 def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
     check_floats("mixup", x, target)
-    check_stream("mixup", seed, step)
+    if x.ndim < 2:
+        raise TypingError("mixup: x has 1 axis, at least 2 are needed, N first")
+    check_stream("mixup", seed, step, op, sample_offset)
 
     def call(x, target, alpha, seed, step, op=0, sample_offset=0):
         n, classes = target.shape
-        if x.shape[0] != n:
-            raise ValueError("mixup: x and target have different numbers of samples")
+        size = sample_size(x.shape)
+        sample_size(target.shape)
+        if x.shape[0] != n or n > PLACES:
+            raise ValueError("mixup: x and target have different numbers of samples, or more than 2**31")
         if not 0.0 < alpha < np.inf:
             raise ValueError("mixup: alpha is not a finite number above 0")
         key0, key1, number, count, first = read_stream(seed, step, _number(_MIXUP, op), sample_offset, n)
         y, mixed = np.empty(x.shape, x.dtype), np.empty(target.shape, x.dtype)
         _mixup_serial(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
-                      x.size // max(1, n), classes, key0, key1, number, count, first, float(alpha))
+                      size, classes, key0, key1, number, count, first, float(alpha))
         return y, mixed
 
     return call

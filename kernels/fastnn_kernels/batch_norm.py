@@ -9,7 +9,7 @@ from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import ALONE, check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside, read_sizes
 from .batch_norm_flat import TASK_FEATURES, column_gradients, column_moments, normalise_row, row_input_gradient
 from .group_norm_flat import WIDE_BELOW, by_feature, map_gradients, normalise_run, run_input_gradient, run_moments
 
@@ -229,19 +229,18 @@ def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, mome
     check_floats("batch_norm", x, gamma, beta, in_place=(running_mean, running_var))
 
     def call(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
-        n, channels = x.shape[0], x.shape[1]
-        for vector in (gamma.size, beta.size, running_mean.size, running_var.size):
-            if vector != channels:
-                raise ValueError("batch_norm: gamma, beta and the statistics need one value for each channel")
-        pixels = x.size // max(1, n * channels)
+        n, channels, pixels = read_sizes(x.shape)
+        one = (channels,)
+        if gamma.shape != one or beta.shape != one or running_mean.shape != one or running_var.shape != one:
+            raise ValueError("batch_norm: gamma, beta and the statistics need one value for each channel")
         if training and n * pixels < 2:
             raise ValueError("batch_norm: training needs more than one value for each channel")
-        if not (0.0 <= momentum <= 1.0 and eps >= 0.0):
+        if not (0.0 <= momentum <= 1.0 and 0.0 <= eps < np.inf):
             raise ValueError("batch_norm: momentum or eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
         _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean,
-                        inv_std, n, channels, max(1, pixels), bool(training), float(momentum), float(eps))
+                        inv_std, n, channels, pixels, bool(training), float(momentum), float(eps))
         return y, mean, inv_std
 
     return call
@@ -252,16 +251,15 @@ def _batch_norm_backward_inside(dy, x, gamma, mean, inv_std, training=True):
     check_floats("batch_norm_backward", dy, x, gamma, mean, inv_std)
 
     def call(dy, x, gamma, mean, inv_std, training=True):
-        n, channels = x.shape[0], x.shape[1]
+        n, channels, pixels = read_sizes(x.shape)
         if dy.shape != x.shape:
             raise ValueError("batch_norm_backward: dy and x have different shapes")
-        for vector in (gamma.size, mean.size, inv_std.size):
-            if vector != channels:
-                raise ValueError("batch_norm_backward: gamma, mean and inv_std need one value for each channel")
+        if gamma.shape != (channels,) or mean.shape != (channels,) or inv_std.shape != (channels,):
+            raise ValueError("batch_norm_backward: gamma, mean and inv_std need one value for each channel")
         dx = np.empty(x.shape, x.dtype)
         dgamma, dbeta = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
         _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
-                         dbeta, n, channels, max(1, x.size // max(1, n * channels)), bool(training))
+                         dbeta, n, channels, pixels, bool(training))
         return dx, dgamma, dbeta
 
     return call

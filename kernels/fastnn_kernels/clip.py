@@ -14,29 +14,27 @@ from ._public import ALONE, check_floats, inside, is_missing
 from ._update_checks import limit as limit_above_0
 from ._update_checks import unit_layout
 from .clip_block import UNITS, clip_block, clip_factor, max_norm_block, scale_block, sum_of_squares
+from .optimizer import CHUNK, launch_update
 from .reduction import tree_sum
-
-# Elements of one parallel task.
-_CHUNK = 8192
 
 
 def _clip_value_entry(workers, g, limit):
-    for c in prange(-(-g.size // _CHUNK)):
-        clip_block(g, c * _CHUNK, min(_CHUNK, g.size - c * _CHUNK), limit)
+    for c in prange(-(-g.size // CHUNK)):
+        clip_block(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK), limit)
 
 
 def _clip_norm_entry(workers, g, limit):
     """Return the norm: the chunks' sums are added by the tree, hence the same bits for any number of threads."""
-    chunks = -(-g.size // _CHUNK)
+    chunks = -(-g.size // CHUNK)
     sums = np.zeros(max(1, chunks))
     for c in prange(chunks):
-        sums[c] = sum_of_squares(g, c * _CHUNK, min(_CHUNK, g.size - c * _CHUNK))
+        sums[c] = sum_of_squares(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK))
     tree_sum(sums, 0, 1, chunks, 1)
     norm = sqrt(sums[0])
     factor = clip_factor(norm, limit)
     if factor != 1.0:
         for c in prange(chunks):
-            scale_block(g, c * _CHUNK, min(_CHUNK, g.size - c * _CHUNK), factor)
+            scale_block(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK), factor)
     return norm
 
 
@@ -65,8 +63,7 @@ def clip_by_value(grads: Array, limit: float) -> None:
     """
     gradient = check.in_place_array("clip_by_value", "grads", grads, 1)
     bound = float(limit_above_0("clip_by_value", limit))
-    workers = _threads.workers_for(-(-gradient.size // _CHUNK), 10 * gradient.size)
-    _threads.launch(_clip_value, workers, gradient, bound)
+    launch_update(_clip_value, gradient, bound)
 
 
 def clip_by_global_norm(grads: Array, limit: float) -> float:
@@ -95,8 +92,7 @@ def clip_by_global_norm(grads: Array, limit: float) -> float:
     """
     gradient = check.in_place_array("clip_by_global_norm", "grads", grads, 1)
     bound = float(limit_above_0("clip_by_global_norm", limit))
-    workers = _threads.workers_for(-(-gradient.size // _CHUNK), 10 * gradient.size)
-    return float(_threads.launch(_clip_norm, workers, gradient, bound))
+    return float(launch_update(_clip_norm, gradient, bound))
 
 
 def max_norm(w: Array, limit: float, *, axis: int | None = None) -> None:

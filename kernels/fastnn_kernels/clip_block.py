@@ -7,8 +7,8 @@ from numba.extending import intrinsic
 
 from . import simd
 from ._jit import kernel, lane_count
-from .optimizer_block import load_some, store_some
 from .simd import lanes, vfma, vgreater, vsqrt, vsum, vwhere
+from .span import load_span, store_span
 from .vmath import vclip, vset
 
 _DOUBLES = lane_count(64)
@@ -40,6 +40,23 @@ def vload_double(typingctx, memory, index):
         return loaded if loaded.type == wide else builder.fpext(loaded, wide)
 
     return _DOUBLE(memory, types.intp), codegen
+
+
+@intrinsic
+def vstore_double(typingctx, memory, index, value):
+    """Store a vector of float64 at the elements from `index` on, rounded to their dtype."""
+    dtype = simd.dtype_of(memory)
+    if not isinstance(dtype, types.Float):
+        return None
+
+    def codegen(context, builder, sig, args):
+        narrow = simd.vector_ir(dtype, _DOUBLES)
+        rounded = args[2] if args[2].type == narrow else builder.fptrunc(args[2], narrow)
+        pointer = simd.address(context, builder, memory, args[0], args[1])
+        simd.emit_store(builder, simd.Vec(dtype, _DOUBLES), rounded, pointer)
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp, _DOUBLE), codegen
 
 
 @kernel
@@ -77,7 +94,7 @@ def scale_block(x, xo, size, factor):
     L = lanes(x)
     for i in range(0, size, L):
         n = size - i
-        store_some(x, xo + i, load_some(x, xo + i, n) * vset(x, factor), n)
+        store_span(x, xo + i, load_span(x, xo + i, n) * vset(x, factor), n)
 
 
 @kernel
@@ -86,38 +103,44 @@ def clip_block(x, xo, size, limit):
     L = lanes(x)
     for i in range(0, size, L):
         n = size - i
-        store_some(x, xo + i, vclip(load_some(x, xo + i, n), -limit, limit), n)
+        store_span(x, xo + i, vclip(load_span(x, xo + i, n), -limit, limit), n)
+
+
+@kernel
+def _max_norm_columns(w, wo, rows, step, limit):
+    """Scale those of the columns from `wo` on, one a lane, that are longer than `limit`."""
+    one = vset_double(1.0)
+    total = vset_double(0.0)
+    for o in range(rows):
+        value = vload_double(w, wo + o * step)
+        total = vfma(value, value, total)
+    norm, bound = vsqrt(total), vset_double(limit)
+    outside = vgreater(norm, bound)
+    # Most columns are inside most of the time: nothing is written then.
+    if vsum(vwhere(outside, one, vset_double(0.0))) > 0.0:
+        factor = vwhere(outside, bound / norm, one)
+        for o in range(rows):
+            vstore_double(w, wo + o * step, vload_double(w, wo + o * step) * factor)
 
 
 @kernel
 def max_norm_block(w, wo, outer, units, inner, first, last, limit):
     """Scale those of the units `first` to `last` of w (outer, units, inner) that are longer than `limit`.
 
-    Columns side by side go into the lanes of one vector; a unit of longer runs is summed run by run.
+    Columns side by side go into the lanes of one vector; a unit of longer runs is summed run by run. Squares are
+    summed in float64: that of 1e25 is no float32.
     """
+    u = first
     if inner == 1:
-        L = lanes(w)
-        one, bound = vset(w, 1.0), vset(w, limit)
-        for u in range(first, last, L):
-            n = last - u
-            total = vset(w, 0.0)
+        while u + _DOUBLES <= last:
+            _max_norm_columns(w, wo + u, outer, units, limit)
+            u += _DOUBLES
+    while u < last:
+        total = 0.0
+        for o in range(outer):
+            total += sum_of_squares(w, wo + (o * units + u) * inner, inner)
+        norm = sqrt(total)
+        if norm > limit:
             for o in range(outer):
-                value = load_some(w, wo + o * units + u, n)
-                total = vfma(value, value, total)
-            norm = vsqrt(total)
-            outside = vgreater(norm, bound)
-            # Most columns are inside most of the time: nothing is written then.
-            if vsum(vwhere(outside, one, vset(w, 0.0))) > 0.0:
-                factor = vwhere(outside, bound / norm, one)
-                for o in range(outer):
-                    i = wo + o * units + u
-                    store_some(w, i, load_some(w, i, n) * factor, n)
-    else:
-        for u in range(first, last):
-            total = 0.0
-            for o in range(outer):
-                total += sum_of_squares(w, wo + (o * units + u) * inner, inner)
-            norm = sqrt(total)
-            if norm > limit:
-                for o in range(outer):
-                    scale_block(w, wo + (o * units + u) * inner, inner, limit / norm)
+                scale_block(w, wo + (o * units + u) * inner, inner, limit / norm)
+        u += 1

@@ -1,12 +1,13 @@
 """The dense layer's products on (N, features) arrays."""
 
 import numpy as np
+from numba.core.errors import TypingError
 
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import ALONE, check_floats, flat, inside, output
+from ._public import ALONE, check_floats, flat, inside, is_missing, output
 from .conv_block import product
 from .simd import lanes
 from .tile import tile, tile_cols, tile_like, tile_load, tile_rows, tile_store
@@ -139,13 +140,17 @@ _serial = _matmul[0]
 
 @inside(dense)
 def _dense_inside(x, w, b=None, out=None):
-    check_floats("dense", x, w)
+    check_floats("dense", x, w, *(() if is_missing(b) else (b,)))
+    if not is_missing(b) and b.ndim != 1:
+        raise TypingError(f"dense: b has {b.ndim} axes, 1 is needed")
 
     def call(x, w, b=None, out=None):
         n, n_in = x.shape
         n_out = w.shape[1]
         if w.shape[0] != n_in:
             raise ValueError("dense: x and w do not have the same n_in")
+        if w.size == 0:
+            raise ValueError("dense: w has no elements")
         y = output(out, (n, n_out), x)
         weights = flat(w)
         if b is None:
@@ -168,6 +173,8 @@ def _dense_backward_inside(dy, x, w):
         n_out = w.shape[1]
         if w.shape[0] != n_in or dy.shape != (n, n_out):
             raise ValueError("dense_backward: the shapes of dy, x and w do not belong together")
+        if w.size == 0:
+            raise ValueError("dense_backward: w has no elements")
         dx, dw, db = np.empty((n, n_in), x.dtype), np.empty((n_in, n_out), x.dtype), np.empty(n_out, x.dtype)
         d, images, weights, ones = flat(dy), flat(x), flat(w), np.ones(n, x.dtype)
         _serial(ALONE, d, n_out, 1, weights, 1, n_out, weights, False, dx.reshape(-1), n, n_out, n_in)

@@ -9,12 +9,13 @@ from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import ALONE, check_floats, check_stream, flat, inside, output, read_stream
+from ._public import ALONE, check_floats, check_stream, flat, inside, output, read_stream, sample_size
 from .dropout_block import dropout_flat, scale_flat
 from .random import counter
 
 # Elements of one task.
 _TASK = 1 << 14
+_LAYER_OPS = 2**options.LAYER_OP_BITS
 
 
 def _dropout_entry(workers, x, y, mask, n, size, key0, key1, op, step, sample_offset, threshold, scale):
@@ -55,7 +56,8 @@ def dropout(
     step : int
         Number of the training step, below 2**40; another step drops other elements.
     op : int
-        Number of the layer, below 2**24: two layers with one seed need two numbers.
+        Number of the layer, below 2**23: two layers with one seed need two numbers. Augmentations draw with those
+        from 2**23 on.
     sample_offset : int
         Position of the first sample in the whole batch, where `x` is a part of it.
 
@@ -80,7 +82,7 @@ def dropout(
     check.batch("dropout", "x", source.shape, 1)
     threshold, scale = options.dropout_rate("dropout", rate)
     n = len(source)
-    stream = options.stream("dropout", seed, step, op, sample_offset, n)
+    stream = options.stream("dropout", seed, step, op, sample_offset, n, options.LAYER_OP_BITS)
     y, mask = np.empty_like(source, subok=False), np.empty_like(source, subok=False)
     size = prod(source.shape[1:])
     workers = _threads.workers_for(max(1, source.size // _TASK), 4 * source.size)
@@ -125,16 +127,19 @@ _forward_serial, _backward_serial = _forward[0], _backward[0]
 @inside(dropout)
 def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
     check_floats("dropout", x)
-    check_stream("dropout", seed, step)
+    check_stream("dropout", seed, step, op, sample_offset)
 
     def call(x, rate, seed, step, op=0, sample_offset=0):
         if not 0.0 <= rate <= 1.0:
             raise ValueError("dropout: rate is not between 0 and 1")
+        if op >= _LAYER_OPS:
+            raise ValueError("dropout: op is not below 2**23")
+        size = sample_size(x.shape)
         key0, key1, number, count, first = read_stream(seed, step, op, sample_offset, x.shape[0])
         y, mask = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
         scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
-        _forward_serial(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], x.size // max(1, x.shape[0]),
-                        key0, key1, number, count, first, np.int64(round(rate * 2.0**32)), scale)
+        _forward_serial(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], size, key0, key1, number, count,
+                        first, np.int64(round(rate * 2.0**32)), scale)
         return y, mask
 
     return call
@@ -147,6 +152,7 @@ def _dropout_backward_inside(dy, mask, out=None):
     def call(dy, mask, out=None):
         if dy.shape != mask.shape:
             raise ValueError("dropout_backward: dy and mask have different shapes")
+        sample_size(dy.shape)
         dx = output(out, dy.shape, dy)
         _backward_serial(ALONE, flat(dy), flat(mask), dx.reshape(-1), dy.size)
         return dx

@@ -19,32 +19,32 @@ from .optimizer_block import (
 )
 
 # Elements of one parallel task.
-_CHUNK = 8192
+CHUNK = 8192
 
 
 def _sgd_entry(workers, p, g, lr, decay):
-    for c in prange(-(-p.size // _CHUNK)):
-        i = c * _CHUNK
-        sgd_block(p, i, g, i, min(_CHUNK, p.size - i), lr, decay)
+    for c in prange(-(-p.size // CHUNK)):
+        i = c * CHUNK
+        sgd_block(p, i, g, i, min(CHUNK, p.size - i), lr, decay)
 
 
 def _momentum_entry(workers, p, g, v, nesterov, lr, momentum, decay):
-    for c in prange(-(-p.size // _CHUNK)):
-        i = c * _CHUNK
-        momentum_block(p, i, g, i, v, i, min(_CHUNK, p.size - i), nesterov, lr, momentum, decay)
+    for c in prange(-(-p.size // CHUNK)):
+        i = c * CHUNK
+        momentum_block(p, i, g, i, v, i, min(CHUNK, p.size - i), nesterov, lr, momentum, decay)
 
 
 def _square_entry(workers, p, g, h, lr, kept, added, eps, decay):
-    for c in prange(-(-p.size // _CHUNK)):
-        i = c * _CHUNK
-        square_block(p, i, g, i, h, i, min(_CHUNK, p.size - i), lr, kept, added, eps, decay)
+    for c in prange(-(-p.size // CHUNK)):
+        i = c * CHUNK
+        square_block(p, i, g, i, h, i, min(CHUNK, p.size - i), lr, kept, added, eps, decay)
 
 
 def _adam_entry(workers, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
     rates = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay)
-    for c in prange(-(-p.size // _CHUNK)):
-        i = c * _CHUNK
-        adam_block(p, i, g, i, m, i, v, i, min(_CHUNK, p.size - i), rates, beta1, beta2, eps)
+    for c in prange(-(-p.size // CHUNK)):
+        i = c * CHUNK
+        adam_block(p, i, g, i, m, i, v, i, min(CHUNK, p.size - i), rates, beta1, beta2, eps)
 
 
 # One pair serves all rules that differ in numbers alone.
@@ -52,10 +52,10 @@ SGD, MOMENTUM = entries(_sgd_entry), entries(_momentum_entry)
 SQUARE, ADAMS = entries(_square_entry), entries(_adam_entry)
 
 
-def launch_update(pair: Any, params: Array, *rest: Any) -> None:
-    """Run a pair of entries on flat arrays and numbers, on as many threads as that is worth."""
-    workers = _threads.workers_for(-(-params.size // _CHUNK), 10 * params.size)
-    _threads.launch(pair, workers, params, *rest)
+def launch_update(pair: Any, params: Array, *rest: Any) -> Any:
+    """Run a pair of entries on flat arrays and numbers, on as many threads as that is worth; return its result."""
+    workers = _threads.workers_for(-(-params.size // CHUNK), 10 * params.size)
+    return _threads.launch(pair, workers, params, *rest)
 
 
 def _update(function: str, pair: Any, grads: Array, state: dict[str, Array], values: list[Any], *variant: int) -> None:

@@ -4,27 +4,13 @@ Rules that differ in numbers alone share a block: momentum and Nesterov, Adagrad
 `decay` is weight decay as L2 in the gradient.
 """
 
-from ._jit import inline, kernel
-from .simd import lanes, vfma, vload, vload_first, vsqrt, vstore, vstore_first
+from ._jit import kernel
+from .simd import lanes, vfma, vsqrt
+from .span import load_span, store_span
 from .vmath import vset
 
 # Numbers of the rules of `adam_block`.
 ADAM, ADAMW, NADAM = range(3)
-
-
-@inline
-def load_some(memory, i, n):
-    """Vector of the elements from `i` on, of the first `n` where there are fewer than lanes."""
-    return vload(memory, i) if n >= lanes(memory) else vload_first(memory, i, n)
-
-
-@inline
-def store_some(memory, i, value, n):
-    """Store a vector, or its first `n` lanes."""
-    if n >= lanes(memory):
-        vstore(memory, i, value)
-    else:
-        vstore_first(memory, i, value, n)
 
 
 @kernel
@@ -33,9 +19,9 @@ def sgd_block(p, po, g, go, size, lr, decay):
     L = lanes(p)
     for i in range(0, size, L):
         n = size - i
-        value = load_some(p, po + i, n)
-        gradient = vfma(vset(p, decay), value, load_some(g, go + i, n))
-        store_some(p, po + i, vfma(vset(p, -lr), gradient, value), n)
+        value = load_span(p, po + i, n)
+        gradient = vfma(vset(p, decay), value, load_span(g, go + i, n))
+        store_span(p, po + i, vfma(vset(p, -lr), gradient, value), n)
 
 
 @kernel
@@ -44,12 +30,12 @@ def momentum_block(p, po, g, go, v, vo, size, nesterov, lr, momentum, decay):
     L = lanes(p)
     for i in range(0, size, L):
         n = size - i
-        value = load_some(p, po + i, n)
-        gradient = vfma(vset(p, decay), value, load_some(g, go + i, n))
-        velocity = vfma(vset(p, momentum), load_some(v, vo + i, n), gradient)
-        store_some(v, vo + i, velocity, n)
+        value = load_span(p, po + i, n)
+        gradient = vfma(vset(p, decay), value, load_span(g, go + i, n))
+        velocity = vfma(vset(p, momentum), load_span(v, vo + i, n), gradient)
+        store_span(v, vo + i, velocity, n)
         way = vfma(vset(p, momentum), velocity, gradient) if nesterov else velocity
-        store_some(p, po + i, vfma(vset(p, -lr), way, value), n)
+        store_span(p, po + i, vfma(vset(p, -lr), way, value), n)
 
 
 @kernel
@@ -58,11 +44,11 @@ def square_block(p, po, g, go, h, ho, size, lr, kept, added, eps, decay):
     L = lanes(p)
     for i in range(0, size, L):
         n = size - i
-        value = load_some(p, po + i, n)
-        gradient = vfma(vset(p, decay), value, load_some(g, go + i, n))
-        square = vfma(vset(p, kept), load_some(h, ho + i, n), vset(p, added) * gradient * gradient)
-        store_some(h, ho + i, square, n)
-        store_some(p, po + i, value + vset(p, -lr) * gradient / (vsqrt(square) + vset(p, eps)), n)
+        value = load_span(p, po + i, n)
+        gradient = vfma(vset(p, decay), value, load_span(g, go + i, n))
+        square = vfma(vset(p, kept), load_span(h, ho + i, n), vset(p, added) * gradient * gradient)
+        store_span(h, ho + i, square, n)
+        store_span(p, po + i, value + vset(p, -lr) * gradient / (vsqrt(square) + vset(p, eps)), n)
 
 
 @kernel
@@ -104,12 +90,12 @@ def adam_block(p, po, g, go, m, mo, v, vo, size, rates, beta1, beta2, eps):
     L = lanes(p)
     for i in range(0, size, L):
         n = size - i
-        value = load_some(p, po + i, n)
-        gradient = vfma(vset(p, decay), value, load_some(g, go + i, n))
-        first = vfma(vset(p, beta1), load_some(m, mo + i, n), vset(p, 1.0 - beta1) * gradient)
-        second = vfma(vset(p, beta2), load_some(v, vo + i, n), vset(p, 1.0 - beta2) * gradient * gradient)
-        store_some(m, mo + i, first, n)
-        store_some(v, vo + i, second, n)
+        value = load_span(p, po + i, n)
+        gradient = vfma(vset(p, decay), value, load_span(g, go + i, n))
+        first = vfma(vset(p, beta1), load_span(m, mo + i, n), vset(p, 1.0 - beta1) * gradient)
+        second = vfma(vset(p, beta2), load_span(v, vo + i, n), vset(p, 1.0 - beta2) * gradient * gradient)
+        store_span(m, mo + i, first, n)
+        store_span(v, vo + i, second, n)
         way = vfma(vset(p, of_g), gradient, vset(p, of_m) * first)
         way = way / vfma(vsqrt(second), vset(p, correction), vset(p, eps))
-        store_some(p, po + i, vfma(vset(p, kept), value, way), n)
+        store_span(p, po + i, vfma(vset(p, kept), value, way), n)

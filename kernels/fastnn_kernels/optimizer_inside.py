@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba.core.errors import TypingError
 
 from ._jit import kernel
-from ._public import ALONE, check_floats, flat, inside
+from ._public import ALONE, check_floats, flat, inside, is_int
 from .optimizer import (
     ADAMS,
     MOMENTUM,
@@ -40,6 +41,10 @@ def _update(public: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callab
         def choose(*args: Any, **options: Any) -> Callable[..., Any]:
             given = signature.bind(*args, **options).arguments
             check_floats(public.__name__, given["grads"], in_place=[given[a] for a in arrays if a != "grads"])
+            if given["grads"].ndim != 1:
+                raise TypingError(f"{public.__name__}: grads has {given['grads'].ndim} axes, 1 is needed")
+            if "step" in given and not is_int(given["step"]):
+                raise TypingError(f"{public.__name__}: step is an int, not {given['step']}")
             return implementation
 
         return choose
@@ -85,19 +90,20 @@ def _nesterov_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0
 
 
 @kernel
-def _square(params, grads, h, lr, kept, added, eps, decay):
-    _check((params.size, grads.size, h.size), (lr, eps, decay), (1.0 - added,))
+def _square(params, grads, h, lr, alpha, kept, added, eps, decay):
+    _check((params.size, grads.size, h.size), (lr, eps, decay), (alpha,))
     _square_serial(ALONE, params, flat(grads), h, lr, kept, added, eps, decay)
 
 
 @_update(adagrad_update)
 def _adagrad_inside(params, grads, h, lr, eps=1e-10, weight_decay=0.0):
-    _square(params, grads, h, float(lr), 1.0, 1.0, float(eps), float(weight_decay))
+    _square(params, grads, h, float(lr), 0.0, 1.0, 1.0, float(eps), float(weight_decay))
 
 
 @_update(rmsprop_update)
 def _rmsprop_inside(params, grads, h, lr, alpha=0.9, eps=1e-8, weight_decay=0.0):
-    _square(params, grads, h, float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay))
+    average = float(alpha)
+    _square(params, grads, h, float(lr), average, average, 1.0 - average, float(eps), float(weight_decay))
 
 
 @kernel

@@ -7,7 +7,7 @@ Key: the two halves of the seed. Counter: (group, position, low half of step, ``
 `position` is that of the sample in the global batch, `op` numbers who draws, and group g of a sample gives its
 elements 4g to 4g + 3. For one seed no two (op, step, position, group) share a counter, and for one key Philox maps
 counters one to one: two layers, steps or samples never share their numbers. Limits: seed below 2**64, op below 2**24,
-step below 2**40, position below 2**32, elements of a sample below 2**34 (`_options.stream` checks them).
+step below 2**40, position below 2**32, elements of a sample below 2**34. `_options.stream` checks all but the last.
 
 Words are handed out as int64 from 0 to 2**32 - 1: arithmetic of uint64 with int64 would give floats.
 """

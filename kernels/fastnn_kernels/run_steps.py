@@ -7,7 +7,7 @@ task alone, so the results do not depend on who ran it.
 
 from ._jit import entries, kernel, prange
 from .program import OPERANDS, OPTIONS
-from .stage import GROUP_SIZE, Axis
+from .stage import GROUP_SIZE, Axis, Space
 from .task import (
     BATCH,
     BLOCK,
@@ -30,6 +30,7 @@ from .task import (
 )
 
 AXIS_BLOCK, AXIS_GROUP, AXIS_TILE, AXIS_CHUNK = (int(axis) for axis in Axis)
+IN_WORK, IN_STORE, IN_SLOT = int(Space.WORK), int(Space.STORE), int(Space.SLOT)
 # Integers of `sizes`: one base a space that moves, its stride, then facts of the call.
 WORK, WORK_STRIDE, STORE, STORE_SIZE, SLOT, SLOT_SIZE, LANES, BATCH_SIZE, IS_SOFT, IS_TRAINING, CHUNKS = range(11)
 SIZES = 11
@@ -64,11 +65,11 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
         for k in range(OPERANDS):
             space = spaces[r * OPERANDS + k]
             start = 0
-            if space == 1:
+            if space == IN_WORK:
                 start = work
-            elif space == 2:
+            elif space == IN_STORE:
                 start = store
-            elif space == 3:
+            elif space == IN_SLOT:
                 start = slot
             ints[base + k] = start + offsets[r * OPERANDS + k]
         task = make_task(

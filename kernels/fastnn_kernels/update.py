@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ._update_checks import limit
+
+NAMES = (
+    "sgd_update",
+    "momentum_update",
+    "nesterov_update",
+    "adagrad_update",
+    "rmsprop_update",
+    "adam_update",
+    "adamw_update",
+    "nadam_update",
+)
 _COUNTING = ("adam_update", "adamw_update", "nadam_update")
 
 
@@ -29,6 +41,11 @@ class Update:
         Clips every element of the gradient to [-clip_value, clip_value].
     clip_norm : float, optional
         Scales the gradient, of all parameters together, down to this norm.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is not that of an update, or a limit is no number above 0.
     """
 
     name: str
@@ -37,6 +54,14 @@ class Update:
     weight_decay: float = 0.0
     clip_value: float | None = None
     clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name and the limits."""
+        if self.name not in NAMES:
+            raise ValueError(f"Update: name is {self.name!r}, needed is one of {', '.join(NAMES)}")
+        for name, value in (("clip_value", self.clip_value), ("clip_norm", self.clip_norm)):
+            if value is not None:
+                limit(f"Update: {name}", value)
 
     @property
     def counts_steps(self) -> bool:

@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from .. import _options as options
 from ..batch_norm_block import (
     block_gradients,
     block_input_gradient,
@@ -20,10 +21,14 @@ from ..stage import Axis, Call, Space, Stage
 from ..task import BATCH, BLOCKS, STORE_STRIDE, VALID
 
 
-def shape(shapes, **attrs):
+def shape(shapes, *, momentum, eps):
     """Shape of one sample of the output; the statistics are (mean, 1 / std, unbiased variance) of the whole batch."""
     channels = shapes["x"][:1]
+    options.fraction("batch_norm: momentum", momentum)
+    options.number("batch_norm: eps", eps)
     for name in ("gamma", "beta", "running_mean", "running_var"):
+        if name not in shapes:
+            raise ValueError(f"batch_norm: {name} is missing, one value for each channel of x is needed: {channels}")
         if shapes[name] != channels:
             raise ValueError(f"batch_norm: {name} has shape {shapes[name]}, one value for each channel of x is needed: "
                              f"{channels}")

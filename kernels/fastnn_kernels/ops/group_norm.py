@@ -2,6 +2,7 @@
 
 from math import prod
 
+from .. import _options as options
 from ..group_norm_block import group_norm_backward_block, group_norm_block
 from ..reference.twins import group_norm as twins
 from ..registry import Kernel, Op
@@ -36,9 +37,19 @@ def _layer_sizes(row):
     return prod(row.values["x"].shape) // size, size, 1, 0
 
 
-def _group_shape(shapes, *, groups, **attrs):
+def _check_operands(op, shapes, eps):
+    """Refuse a row without scale or shift, and an eps that is no number or below 0."""
+    options.number(f"{op}: eps", eps)
+    for name in ("gamma", "beta"):
+        if name not in shapes:
+            raise ValueError(f"{op}: {name} is missing, a parameter is needed")
+
+
+def _group_shape(shapes, *, groups, eps):
     channels = shapes["x"][0]
-    if groups < 1 or channels % groups:
+    _check_operands("group_norm", shapes, eps)
+    groups = options.integer("group_norm: groups", groups, 1)
+    if channels % groups:
         raise ValueError(f"group_norm: groups is {groups}, a divisor of the {channels} channels of x is needed")
     for name in ("gamma", "beta"):
         if shapes[name] != (channels,):
@@ -47,7 +58,8 @@ def _group_shape(shapes, *, groups, **attrs):
     return {"y": shapes["x"], "stats": (2 * groups,)}
 
 
-def _layer_shape(shapes, **attrs):
+def _layer_shape(shapes, *, eps):
+    _check_operands("layer_norm", shapes, eps)
     x, own = shapes["x"], shapes["gamma"]
     if not own or x[-len(own):] != own or shapes["beta"] != own:
         raise ValueError(f"layer_norm: gamma has shape {own} and beta {shapes['beta']}, the last axes of a sample are "

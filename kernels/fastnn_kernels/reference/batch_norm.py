@@ -7,7 +7,7 @@ from .. import _options as options
 from .._checks import Array
 
 
-def _by_channel(values: Array, x: Array) -> Array:
+def by_channel(values: Array, x: Array) -> Array:
     """Shape C values so that they meet axis 1 of x."""
     return values.reshape(-1, *(1,) * (x.ndim - 2))
 
@@ -50,7 +50,7 @@ def batch_norm(
         running_mean[...] = (1 - momentum) * running_mean + momentum * mean
         running_var[...] = (1 - momentum) * running_var + momentum * var * count / (count - 1)
     inv_std = 1 / np.sqrt(var + eps)
-    y = (x - _by_channel(mean, x)) * _by_channel(inv_std * gamma, x) + _by_channel(beta, x)
+    y = (x - by_channel(mean, x)) * by_channel(inv_std * gamma, x) + by_channel(beta, x)
     return y.astype(x.dtype), mean.astype(x.dtype), inv_std.astype(x.dtype)
 
 
@@ -62,13 +62,13 @@ def batch_norm_backward(
     training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, x.shape, False, gamma=gamma.shape, mean=mean.shape, inv_std=inv_std.shape)
     check.output_gradient(name, dy.shape, x.shape)
-    normal = (x - _by_channel(mean, x)) * _by_channel(inv_std, x)
+    normal = (x - by_channel(mean, x)) * by_channel(inv_std, x)
     dbeta = dy.sum(axis=_over_batch(x), dtype=x.dtype)
     dgamma = (dy * normal).sum(axis=_over_batch(x), dtype=x.dtype)
     d_normal = dy
     if training:
         # Adding to x a constant, or a multiple of its normal form, changes no y: dx has neither of them.
         count = max(1, x.size // x.shape[1])
-        d_normal = dy - _by_channel(dbeta / count, x) - normal * _by_channel(dgamma / count, x)
-    dx = d_normal * _by_channel(gamma * inv_std, x)
+        d_normal = dy - by_channel(dbeta / count, x) - normal * by_channel(dgamma / count, x)
+    dx = d_normal * by_channel(gamma * inv_std, x)
     return dx.astype(x.dtype), dgamma, dbeta

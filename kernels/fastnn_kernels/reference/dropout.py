@@ -17,7 +17,9 @@ def dropout(
     """
     batch("dropout", "x", x.shape, 1)
     options.dropout_rate("dropout", rate)
-    key0, key1, op, step, first = options.stream("dropout", seed, step, op, sample_offset, len(x))
+    key0, key1, op, step, first = options.stream(
+        "dropout", seed, step, op, sample_offset, len(x), options.LAYER_OP_BITS
+    )
     size = int(np.prod(x.shape[1:]))
     position, group = first + np.arange(len(x)), np.arange(-(-size // 4))
     words = random.draw(key0, key1, op, step, position[:, None], group[None, :])

@@ -7,6 +7,7 @@ import numpy as np
 from .. import _checks as check
 from .. import _options as options
 from .._checks import Array
+from .batch_norm import by_channel
 
 
 def _normal(rows: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -25,11 +26,6 @@ def _row_gradient(d_normal: Array, rows: Array, mean: Array, inv_std: Array) -> 
     return result
 
 
-def _by_channel(values: Array, x: Array) -> Array:
-    """Shape C values so that they meet axis 1 of x."""
-    return values.reshape(-1, *(1,) * (x.ndim - 2))
-
-
 def group_norm(
     x: Array, gamma: Array, beta: Array, *, groups: int, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
@@ -38,7 +34,7 @@ def group_norm(
     eps = options.number("group_norm: eps", eps)
     n = len(x)
     normal, mean, inv_std = _normal(x.reshape(n * groups, prod(x.shape[1:]) // groups), eps)
-    y = normal.reshape(x.shape) * _by_channel(gamma, x) + _by_channel(beta, x)
+    y = normal.reshape(x.shape) * by_channel(gamma, x) + by_channel(beta, x)
     return y.astype(x.dtype), mean.reshape(n, groups).astype(x.dtype), inv_std.reshape(n, groups).astype(x.dtype)
 
 
@@ -53,7 +49,7 @@ def group_norm_backward(
     normal = ((x.reshape(rows) - mean.reshape(-1, 1)) * inv_std.reshape(-1, 1)).reshape(x.shape)
     over_batch = (0, *range(2, x.ndim))
     dgamma, dbeta = (dy * normal).sum(axis=over_batch, dtype=x.dtype), dy.sum(axis=over_batch, dtype=x.dtype)
-    d_normal = dy * _by_channel(gamma, x)
+    d_normal = dy * by_channel(gamma, x)
     dx = _row_gradient(d_normal.reshape(rows), x.reshape(rows), mean.reshape(-1), inv_std.reshape(-1))
     return dx.reshape(x.shape).astype(x.dtype), dgamma, dbeta
 

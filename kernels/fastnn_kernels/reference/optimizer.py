@@ -3,19 +3,13 @@
 `weight_decay` adds weight_decay * params to the gradient (L2), but in AdamW. The gradients are not changed.
 """
 
-from .._checks import Array, rank, same_shape
+from .._checks import Array, update_memory
 from .._update_checks import numbers
-
-
-def _shapes(function: str, params: Array, grads: Array, **state: Array) -> None:
-    rank(function, "params", params.shape, 1)
-    named = {name: array.shape for name, array in state.items()}
-    same_shape(function, params=params.shape, grads=grads.shape, **named)
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
     """Do params -= lr * grads."""
-    _shapes("sgd_update", params, grads)
+    update_memory("sgd_update", grads, params=params)
     lr, decay = numbers("sgd_update", lr=lr, weight_decay=weight_decay)
     params -= lr * (grads + decay * params)
 
@@ -33,7 +27,7 @@ def momentum_update(
 
     `velocity` starts at 0, so that the first step is that of `sgd_update`.
     """
-    _shapes("momentum_update", params, grads, velocity=velocity)
+    update_memory("momentum_update", grads, params=params, velocity=velocity)
     lr, mu, decay = numbers("momentum_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
     velocity *= mu
     velocity += grads + decay * params
@@ -53,7 +47,7 @@ def nesterov_update(
 
     The step goes where momentum will carry the parameters next: the gradient, and the new velocity once more.
     """
-    _shapes("nesterov_update", params, grads, velocity=velocity)
+    update_memory("nesterov_update", grads, params=params, velocity=velocity)
     lr, mu, decay = numbers("nesterov_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
     g = grads + decay * params
     velocity *= mu
@@ -68,7 +62,7 @@ def adagrad_update(
 
     `h` starts at 0 (Duchi et al. 2011).
     """
-    _shapes("adagrad_update", params, grads, h=h)
+    update_memory("adagrad_update", grads, params=params, h=h)
     lr, eps, decay = numbers("adagrad_update", lr=lr, eps=eps, weight_decay=weight_decay)
     g = grads + decay * params
     h += g * g
@@ -89,7 +83,7 @@ def rmsprop_update(
 
     `h` starts at 0 and forgets what was long ago (Hinton 2012, lecture 6e). PyTorch's default is alpha = 0.99.
     """
-    _shapes("rmsprop_update", params, grads, h=h)
+    update_memory("rmsprop_update", grads, params=params, h=h)
     lr, alpha, eps, decay = numbers("rmsprop_update", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
     g = grads + decay * params
     h *= alpha
@@ -115,7 +109,7 @@ def adam_update(
     ``m = beta1 * m + (1 - beta1) * g``, ``v = beta2 * v + (1 - beta2) * g * g``, then
     ``params -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)``, as in PyTorch.
     """
-    _shapes("adam_update", params, grads, m=m, v=v)
+    update_memory("adam_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay = numbers(
         "adam_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
     )
@@ -151,7 +145,7 @@ def adamw_update(
 
     The decay does not pass through m and v, so that it is as strong where gradients are large.
     """
-    _shapes("adamw_update", params, grads, m=m, v=v)
+    update_memory("adamw_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay = numbers(
         "adamw_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay
     )
@@ -181,7 +175,7 @@ def nadam_update(
     Adam's beta1 grows with the steps, as ``mu(t) = beta1 * (1 - 0.5 * 0.96**(t * momentum_decay))``, and the step
     is taken along the gradient and the average m as it will be in the next step.
     """
-    _shapes("nadam_update", params, grads, m=m, v=v)
+    update_memory("nadam_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay, psi = numbers(
         "nadam_update", step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
         momentum_decay=momentum_decay,
