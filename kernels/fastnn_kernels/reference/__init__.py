@@ -1,7 +1,8 @@
 """The NumPy twins: same names and signatures as the compiled kernels, written to be read.
 
-They take any real dtype for which the formula has a meaning and keep it: float32 stays float32. Arguments are
-checked as by the kernels (`_checks`, `_options`); no arithmetic is shared with them.
+They take any real dtype for which the formula has a meaning and keep it: float32 stays float32. Shapes and options
+are checked as by the kernels (`_checks`, `_options`); dtypes are not (twins take integers too). What is refused raises
+TypeError or ValueError as the kernels do. No arithmetic is shared with them.
 """
 
 from .activation import (
