@@ -22,6 +22,7 @@ change a bit of it. An input gradient is the same sum over dy, with the taps rev
 from typing import NamedTuple
 
 from ._jit import inline, kernel
+from .im2col_block import places_inside
 from .simd import lanes, vload, vload_first, vstore, vstore_first
 from .strided import vload_strided
 from .tile import (
@@ -104,13 +105,6 @@ def tap_offset(view, maps, i, j):
 
 
 @inline
-def inside(shift, step, size, count):
-    """Range of those k below `count` whose pixel ``k * step + shift`` is on the image."""
-    first = min(count, max(0, -(shift // step)))
-    return first, max(first, min(count, (size - 1 - shift) // step + 1))
-
-
-@inline
 def _copy_rows(x, xo, x_row, step, y, yo, y_row, rows, count):
     """Copy every `step`-th pixel of rows; zeros may be written up to a vector behind each."""
     L = lanes(y)
@@ -140,8 +134,8 @@ def stage_block(x, xo, samples, channels, plane_samples, view, m, mo, maps, rows
         down = place // maps.wide * view.dh % maps.fold_h - view.top
         right = place % maps.wide * view.dw % maps.fold_w - view.left
         # Rows and columns of the map that lie on the image; zeros around them, unless they are all of it.
-        first, last = inside(down, view.sh, view.height, rows)
-        begin, end = inside(right, view.sw, view.width, maps.pitch)
+        first, last = places_inside(down, view.sh, view.height, rows)
+        begin, end = places_inside(right, view.sw, view.width, maps.pitch)
         source = xo + (down + first * view.sh) * view.width + right + begin * view.sw
         to = mo + place * maps.size
         covered = begin == 0 and end == maps.pitch and (samples == 1 or last * maps.pitch == maps.sample)
