@@ -255,6 +255,7 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda k: k.elu(P, alpha=np.inf), ValueError, r"elu: alpha is inf"),
     (lambda k: k.elu(P, alpha=None), TypeError, r"elu: alpha is None"),
     (lambda k: k.elu_backward(P, P, alpha=-1), ValueError, r"elu_backward: alpha is -1"),
+    (lambda k: k.leaky_relu(P, negative_slope=10**400), ValueError, r"leaky_relu: negative_slope is too large"),
     (lambda k: k.leaky_relu_backward(P, P, negative_slope=-1), ValueError, r"_backward: negative_slope is -1"),
     (lambda k: k.gelu(P, approximate="erf"), ValueError, r"gelu: approximate is 'erf', .*'none', 'tanh'"),
     (lambda k: k.gelu(P, approximate=True), ValueError, r"gelu: approximate is True"),

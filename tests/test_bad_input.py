@@ -29,6 +29,8 @@ SHAPES: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda k: k.conv2d(X, W[:, :2]), ValueError, r"conv2d: x has 3 channels .* but w expects 2"),
     (lambda k: k.conv2d(X.transpose(0, 2, 3, 1), W), ValueError, r"x\.transpose\(0, 3, 1, 2\)"),
     (lambda k: k.conv2d(X, np.ones((5, 5, 3, 4), np.float32)), ValueError, r"w\.transpose\(3, 2, 0, 1\)"),
+    # Eight filters of one channel for grey images are no (KH, KW, C_in, C_out).
+    (lambda k: k.conv2d(X, np.ones((8, 1, 3, 3), np.float32)), ValueError, r"groups = 1\)$"),
     (lambda k: k.conv2d(X, W, np.ones(3, np.float32)), ValueError, r"conv2d: b has shape \(3,\).*\(4,\)"),
     (lambda k: k.conv2d(X[:, :, :2], W), ValueError, r"3x3 kernel does not fit .*2x5"),
     (lambda k: k.conv2d(X, W[:0]), ValueError, r"conv2d: w has shape \(0, 3, 3, 3\)"),

@@ -27,6 +27,11 @@ def with_a_kink(x, dy):
 
 
 @numba.njit
+def softmax_backward(dy, y):
+    return fk.softmax_backward(dy, y)
+
+
+@numba.njit
 def smooth(x, dy):
     y = fk.log_softmax(x)
     return (
@@ -130,7 +135,9 @@ def misspelt(x):
         (ValueError, "elu: alpha must be finite and at least 0", lambda: elu(X, np.nan)),
         (ValueError, "different shapes", lambda: silu_backward(DY, X[:2])),
         (TypingError, "two axes", lambda: log_softmax(X[0])),
-        (ValueError, "only the first may be empty", lambda: log_softmax(X[:, :0])),
+        (ValueError, "only N may be 0", lambda: log_softmax(X[:, :0])),
+        (ValueError, "only N may be 0", lambda: softmax_backward(DY[:, :0], X[:, :0])),
+        (TypingError, "two axes", lambda: softmax_backward(DY[0], X[0])),
         (TypingError, "float32 or float64", lambda: elu(X.astype(np.int64), 1.0)),
         (TypingError, "one dtype is needed", lambda: silu_backward(DY, X.astype(np.float32))),
     ],

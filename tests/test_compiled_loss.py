@@ -47,6 +47,11 @@ def reduced(x, t, labels, reduction):
 
 
 @numba.njit
+def left_out(x, labels, ignore_index):
+    return fk.softmax_cross_entropy(x, labels, ignore_index=ignore_index)
+
+
+@numba.njit
 def others(x, t, scores, labels):
     return (
         fk.binary_cross_entropy_with_logits(x, t, reduction="none"),
@@ -146,6 +151,10 @@ def test_float32_maps_strided_arrays_and_short_labels():
         (ValueError, "reduction must be 'mean' or 'sum'", lambda: reduced(X, P, LABELS, "max")),
         (TypingError, "one dtype is needed", lambda: numbers(X, T.astype(np.float32), 1.0)),
         (TypingError, "one dtype is needed", lambda: classes(X, P, LABELS, WEIGHTS.astype(np.float32), 0.1)),
+        (ValueError, "only N may be 0", lambda: numbers(X[:, :0].copy(), T[:, :0].copy(), 1.0)),
+        (ValueError, "only N may be 0", lambda: classes(X[:, :0].copy(), P[:, :0].copy(), LABELS, WEIGHTS[:0], 0.1)),
+        (TypingError, "ignore_index is float64", lambda: left_out(X, LABELS, 7.0)),
+        (TypingError, "class_weight is .*one axis", lambda: classes(X, P, LABELS, WEIGHTS.reshape(1, 5), 0.1)),
         (TypingError, "labels of an integer dtype", lambda: classes(X, P, LABELS == 7, WEIGHTS, 0.1)),
     ],
 )

@@ -94,6 +94,11 @@ def test_a_batch_in_which_nothing_counts_has_loss_and_gradient_zero(kernels: typ
             np.testing.assert_array_equal(d, np.zeros_like(x))
         losses, _ = kernels.softmax_cross_entropy(prediction, target, class_weight=weights, reduction="none")
         np.testing.assert_array_equal(losses, np.zeros(20))
+    # A NaN of a sample that is not left out stays one.
+    loss, d = kernels.softmax_cross_entropy(x, no_weight, class_weight=weights)
+    assert np.isnan(loss)
+    np.testing.assert_array_equal(np.isnan(d).all(axis=1), np.arange(20) == 4)
+    np.testing.assert_array_equal(d[np.arange(20) != 4], np.zeros((19, 3)))
 
 
 @both
@@ -298,6 +303,7 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda k: k.softmax_cross_entropy(X, LABELS, label_smoothing=True), TypeError, "label_smoothing is True"),
     (lambda k: k.softmax_cross_entropy(X, LABELS, ignore_index=1.0), TypeError, r"ignore_index is 1\.0"),
     (lambda k: k.softmax_cross_entropy(X, LABELS, ignore_index=2**63), ValueError, "ignore_index is 922.*64 bits"),
+    (lambda k: k.softmax_cross_entropy(X, LABELS[:, None]), ValueError, r"\(3,\): target\.reshape\(-1\)"),
     (lambda k: k.softmax_cross_entropy(X, X, ignore_index=2), ValueError, "ignore_index is 2 with soft targets"),
     (lambda k: k.softmax_cross_entropy(X, LABELS - 1), ValueError, r"target\[0\] = -1, .* 0 to 3"),
     (lambda k: k.softmax_cross_entropy(X, LABELS + 1, ignore_index=1), ValueError, r"target\[1\] = 4, .* 0 to 3"),

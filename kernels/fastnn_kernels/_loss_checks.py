@@ -73,10 +73,7 @@ def delta(function: str, value: Any) -> float:
 
 def smoothing(function: str, value: Any) -> float:
     """Check a share from 0 to 1."""
-    share = options.number(f"{function}: label_smoothing", value)
-    if share > 1:
-        raise ValueError(f"{function}: label_smoothing is {share}, needed: 0.0 <= label_smoothing <= 1.0")
-    return float(share)
+    return options.fraction(f"{function}: label_smoothing", value)
 
 
 def class_weights(function: str, class_weight: Any, prediction: Array) -> Array:
@@ -116,6 +113,11 @@ def labels(function: str, target: Any, n: int, classes: int, ignore_index: int) 
 
 def soft_targets(function: str, target: Any, prediction: Array, ignore_index: int) -> Array:
     """Check (N, C) shares of the classes, where no label could be left out; return them C-contiguous."""
+    n = len(prediction)
+    if isinstance(target, np.ndarray) and target.dtype.kind in "iu" and target.shape == (n, 1):
+        raise ValueError(
+            f"{function}: target has shape {target.shape}, labels have the shape ({n},): target.reshape(-1)"
+        )
     soft = check.float_array(function, "target", target)
     check.same_dtype(function, prediction=prediction, target=soft)
     check.same_shape(function, prediction=prediction.shape, target=soft.shape)

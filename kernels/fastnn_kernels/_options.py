@@ -45,7 +45,11 @@ def number(name: str, value: Any, minimum: float = 0.0, below: float = math.inf)
     """Check one number with ``minimum <= value < below``; NaN is refused. An int stays an int."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r} ({type(value).__name__}), a number is needed")
-    plain = int(value) if isinstance(value, Integral) else float(value)
+    try:
+        converted = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a float, needed: {name.split()[-1]} < {below}") from None
+    plain = int(value) if isinstance(value, Integral) else converted
     if not minimum <= plain < below:
         raise ValueError(f"{name} is {plain}, needed: {minimum} <= {name.split()[-1]} < {below}")
     return plain

@@ -24,6 +24,9 @@ PUBLIC: dict[str, Callable[..., Any]] = {}
 # Workers of a serial entry. A plain 1 in compiled code is a literal, a type of its own: each entry would be compiled
 # once more for it.
 ALONE = np.int64(1)
+# Zero and truth values for entries, for the same reason.
+NONE = np.int64(0)
+YES, NO = np.bool_(True), np.bool_(False)
 
 
 def inside(
@@ -79,6 +82,36 @@ def check_floats(function, *arrays, in_place=(), flat=True):
             raise TypingError(
                 f"{function}: {array} is written in place, a {kind}contiguous, writeable array is needed"
             )
+
+
+def check_ints(function, **given):
+    """Refuse, while compiling, options that are no ints.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    for name, kind in given.items():
+        value = literal_value(kind)
+        if isinstance(value, bool) or not isinstance(value if value is not None else kind, (types.Integer, int)):
+            raise TypingError(f"{function}: {name} is {kind}, an int is needed")
+
+
+def check_flags(function, **given):
+    """Refuse, while compiling, options that are not True or False.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    for name, kind in given.items():
+        if not isinstance(kind, (types.Boolean, bool)) and not isinstance(literal_value(kind), bool):
+            raise TypingError(f"{function}: {name} is {kind}, True or False is needed")
+
+
+def check_vector(function, name, kind):
+    """Refuse, while compiling, an array of other than one axis.
+
+    Called in implementations of `inside`, on Numba types.
+    """
+    if not isinstance(kind, types.Array) or kind.ndim != 1:
+        raise TypingError(f"{function}: {name} is {kind}, an array of one axis is needed")
 
 
 def read_pair(value):
@@ -223,6 +256,14 @@ def _read_windows(height, width, kernel_size, stride, padding, dilation):
         return kh, kw, oh, ow, sh, sw, dh, dw, top, left
 
     return call
+
+
+@kernel
+def check_batch(shape):
+    """Refuse a shape in which another size than the first, N, is 0, in compiled code."""
+    for axis in range(1, len(shape)):
+        if shape[axis] == 0:
+            raise ValueError("only N may be 0")
 
 
 @kernel

@@ -125,19 +125,28 @@ def pool_places(size: int, span: int, stride: int, after: int, ceil_mode: bool) 
     return places - 1 if (places - 1) * stride >= size - after else places
 
 
+def empty_place(size: int, before: int, count: int, k: int, step: int, gap: int) -> int:
+    """Return the first of a window's `count` places along a side where no element is on the image; -1 for none."""
+    # Only a window that starts before the image can step over it.
+    for place in range(min(count, before // step + 1)):
+        start = place * step - before
+        first = max(0, -(start // gap))
+        if first >= k or start + first * gap >= size:
+            return place
+    return -1
+
+
 def _check_pixels(function: str, x_shape: Shape, windows: Windows) -> None:
     """Refuse windows of which every element lies on the padding: they have no maximum and no average."""
     sides = (("row", x_shape[2], windows.pads[0]), ("column", x_shape[3], windows.pads[2]))
     for axis, (side, size, before) in enumerate(sides):
-        k, step, gap, places = (w[axis] for w in (windows.kernel, windows.stride, windows.dilation, windows.out))
-        # Only a window that starts before the image can step over it.
-        for place in range(min(places, before // step + 1)):
-            start = place * step - before
-            if not any(0 <= start + i * gap < size for i in range(k)):
-                raise ValueError(
-                    f"{function}: all of window {side} {place} lies on the padding (kernel_size {windows.kernel}, "
-                    f"dilation {windows.dilation}, padding {windows.pads}, images of {x_shape[2]}x{x_shape[3]})"
-                )
+        k, step, gap, count = (w[axis] for w in (windows.kernel, windows.stride, windows.dilation, windows.out))
+        place = empty_place(size, before, count, k, step, gap)
+        if place >= 0:
+            raise ValueError(
+                f"{function}: all of window {side} {place} lies on the padding (kernel_size {windows.kernel}, "
+                f"dilation {windows.dilation}, padding {windows.pads}, images of {x_shape[2]}x{x_shape[3]})"
+            )
 
 
 def conv2d_windows(
@@ -182,7 +191,8 @@ def _layout_hint(x_shape: Shape, w_shape: Shape) -> str:
     hint = ""
     if x_shape[3] == w_shape[1]:
         hint = "; x looks channels last, (N, C, H, W) is needed: x.transpose(0, 3, 1, 2)"
-    if x_shape[1] == w_shape[2]:
+    # Of (C_out, C_in, KH, KW) the last two are most often equal, and the first two seldom those of a kernel.
+    if x_shape[1] == w_shape[2] and w_shape[0] == w_shape[1] and w_shape[2] != w_shape[3]:
         hint += "; w looks like (KH, KW, C_in, C_out), (C_out, C_in, KH, KW) is needed: w.transpose(3, 2, 0, 1)"
     return hint
 

@@ -163,7 +163,7 @@ def leaky_relu(x: Array, *, negative_slope: float = 0.01, out: Array | None = No
     TypeError, ValueError
         If `x` is no float array, `out` does not fit, or `negative_slope` is no finite number of at least 0.
     """
-    slope = number("leaky_relu: negative_slope", negative_slope)
+    slope = float(number("leaky_relu: negative_slope", negative_slope))
     return forward("leaky_relu", LEAKY_RELU, x, out, slope)
 
 
@@ -190,7 +190,7 @@ def leaky_relu_backward(dy: Array, y: Array, *, negative_slope: float = 0.01, ou
     TypeError, ValueError
         If dtypes or shapes differ, `out` does not fit, or `negative_slope` is no finite number of at least 0.
     """
-    slope = number("leaky_relu_backward: negative_slope", negative_slope)
+    slope = float(number("leaky_relu_backward: negative_slope", negative_slope))
     return backward("leaky_relu_backward", LEAKY_RELU, dy, y, out, slope)
 
 
@@ -214,7 +214,7 @@ def elu(x: Array, *, alpha: float = 1.0, out: Array | None = None) -> Array:
     TypeError, ValueError
         If `x` is no float array, `out` does not fit, or `alpha` is no finite number of at least 0.
     """
-    scale = number("elu: alpha", alpha)
+    scale = float(number("elu: alpha", alpha))
     return forward("elu", ELU, x, out, scale)
 
 
@@ -241,7 +241,7 @@ def elu_backward(dy: Array, y: Array, *, alpha: float = 1.0, out: Array | None =
     TypeError, ValueError
         If dtypes or shapes differ, `out` does not fit, or `alpha` is no finite number of at least 0.
     """
-    scale = number("elu_backward: alpha", alpha)
+    scale = float(number("elu_backward: alpha", alpha))
     return backward("elu_backward", ELU, dy, y, out, scale)
 
 

@@ -52,6 +52,8 @@ def global_avg_pool2d(x: Array, *, out: Array | None = None) -> Array:
     geometry.image_size(name, images.shape)
     n, c, height, width = images.shape
     y = check.out_array(name, out, (n, c), images.dtype, inputs=(x,))
+    if y.size == 0:
+        return y
     workers = _threads.workers_for(n * c, images.size)
     _threads.launch(GLOBAL, workers, flat_alias(images), y.reshape(-1), n * c, height * width)
     return y
@@ -83,6 +85,8 @@ def global_avg_pool2d_backward(
     n, c, height, width = geometry.image_size(name, shape)
     check.output_gradient(name, gradient.shape, (n, c))
     dx = check.out_array(name, out, shape, gradient.dtype, inputs=(dy,))
+    if dx.size == 0:
+        return dx
     workers = _threads.workers_for(n * c, dx.size)
     _threads.launch(GLOBAL_BACKWARD, workers, flat_alias(gradient), dx.reshape(-1), n * c, height * width)
     return dx
@@ -149,6 +153,8 @@ def adaptive_avg_pool2d_backward(
 
 
 def _launch(compiled: Any, given: Array, result: Array, planes: int, height: int, width: int, oh: int, ow: int) -> None:
+    if result.size == 0:
+        return
     workers = _threads.workers_for(planes, planes * height * width)
     arrays = (flat_alias(given), result.reshape(-1))
     _threads.launch(compiled, workers, *arrays, planes, height, width, 0, 0, oh, ow, *NO_OPTIONS)

@@ -98,6 +98,8 @@ def avg_pool2d(
     n, c, height, width = images.shape
     (kh, kw), (oh, ow) = windows.kernel, windows.out
     y = check.out_array(name, out, (n, c, oh, ow), images.dtype, inputs=(x,))
+    if y.size == 0:
+        return y
     arrays = (flat_alias(images), y.reshape(-1))
     sizes = (height, width, kh, kw, oh, ow, *windows.stride, *windows.pads, include_pad)
     work = y.size * kh * kw
@@ -139,6 +141,8 @@ def avg_pool2d_backward(
     include_pad = options.flag(f"{name}: count_include_pad", count_include_pad)
     check.output_gradient(name, gradient.shape, (n, c, *windows.out))
     dx = check.out_array(name, out, shape, gradient.dtype, inputs=(dy,))
+    if dx.size == 0:
+        return dx
     workers = _threads.workers_for(n * c, gradient.size * windows.kernel[0] * windows.kernel[1])
     _threads.launch(BACKWARD, workers, flat_alias(gradient), dx.reshape(-1), n * c, height, width, *windows.kernel,
                     *windows.out, *windows.stride, *windows.pads, include_pad)

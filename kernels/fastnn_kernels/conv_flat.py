@@ -17,7 +17,6 @@ from .conv_flat_block import (
     correlate_block,
     count_maps,
     dots_block,
-    inside,
     mend_dots_block,
     pack_taps,
     place_block,
@@ -25,6 +24,7 @@ from .conv_flat_block import (
     stage_block,
     tap_table,
 )
+from .im2col_block import places_inside
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
 from .tile import tile
@@ -247,8 +247,8 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
             # Rows and columns of the target: of those of the task, the ones inside the image.
             down = first * target.sh + weights.first_h * conv.dh % target.sh + target.down
             right = weights.first_w * conv.dw % target.sw + target.right
-            r, r_end = inside(down, target.sh, target.height, band)
-            q, q_end = inside(right, target.sw, target.width, sums.cols)
+            r, r_end = places_inside(down, target.sh, target.height, band)
+            q, q_end = places_inside(right, target.sw, target.width, sums.cols)
             pixel = (down + r * target.sh) * target.width + right + q * target.sw
             for g in range(conv.groups):
                 if per >= ROWS:

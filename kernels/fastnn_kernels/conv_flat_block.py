@@ -24,6 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import apart, inline, kernel
+from ._public import NO, YES
+from .im2col_block import places_inside
 from .simd import lanes, vstore, vstore_first
 from .strided import vload_strided, vstore_even
 from .tile import (
@@ -41,7 +43,6 @@ from .vmath import vset
 
 # Numbers of a type of their own: a literal makes an argument or a tuple another type, hence one more function.
 ONE, ZERO = np.int64(1), np.int64(0)
-YES, NO = np.bool_(True), np.bool_(False)
 
 
 class View(NamedTuple):
@@ -110,13 +111,6 @@ def tap_offset(view, maps, i, j):
     return place * maps.size + i * view.dh // maps.fold_h * maps.pitch + j * view.dw // maps.fold_w
 
 
-@inline
-def inside(shift, step, size, count):
-    """Range of those k below `count` whose pixel ``k * step + shift`` is on the image."""
-    first = min(count, max(0, -(shift // step)))
-    return first, max(first, min(count, (size - 1 - shift) // step + 1))
-
-
 @kernel
 def _copy_rows(x, xo, x_row, x_step, y, yo, y_row, y_step, rows, count, beyond):
     """Copy `rows` rows of `count` pixels; with `beyond`, zeros may be written up to a vector behind each."""
@@ -147,8 +141,8 @@ def stage_block(x, xo, samples, channels, plane_samples, view, m, mo, maps, rows
         down = place // maps.wide * view.dh % maps.fold_h - view.top
         right = place % maps.wide * view.dw % maps.fold_w - view.left
         # Rows and columns of the map that lie on the image; zeros around them, unless they are all of it.
-        first, last = inside(down, view.sh, view.height, rows)
-        begin, end = inside(right, view.sw, view.width, maps.pitch)
+        first, last = places_inside(down, view.sh, view.height, rows)
+        begin, end = places_inside(right, view.sw, view.width, maps.pitch)
         source = xo + (down + first * view.sh) * view.width + right + begin * view.sw
         to = mo + place * maps.size
         covered = begin == 0 and end == maps.pitch and (samples == 1 or last * maps.pitch == maps.sample)

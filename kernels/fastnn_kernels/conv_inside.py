@@ -4,9 +4,14 @@ import numpy as np
 from numba.extending import overload
 
 from ._jit import kernel
+from ._options import SIZE_LIMIT
 from ._public import (
     ALONE,
+    NO,
+    YES,
     check_floats,
+    check_ints,
+    check_vector,
     flat,
     inside,
     is_missing,
@@ -18,7 +23,6 @@ from ._public import (
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .conv_flat import ADD_PARTS, CHANNEL_SUMS, PREPARE_SUMS, PREPARE_WEIGHT, SUMS, WEIGHT
-from .conv_flat_block import NO, YES
 from .conv_transpose import (
     conv_transpose2d,
     conv_transpose2d_backward,
@@ -89,9 +93,18 @@ def _with_bias_compiled(numbers, x, w, b, y, backward, columns, filters):
     return call_with_bias
 
 
+def _check_bias(function, x, b):
+    """Refuse, while compiling, a bias that does not fit."""
+    if not is_missing(b):
+        check_floats(function, x, b)
+        check_vector(function, "b", b)
+
+
 @inside(conv2d)
 def _conv2d_inside(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="direct", out=None):
-    check_floats("conv2d", x, w, *(() if is_missing(b) else (b,)))
+    check_floats("conv2d", x, w)
+    _check_bias("conv2d", x, b)
+    check_ints("conv2d", groups=groups)
 
     def call(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="direct", out=None):
         if algorithm != "direct" and algorithm != "im2col":
@@ -108,6 +121,7 @@ def _conv2d_inside(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algo
 @inside(conv2d_backward_input)
 def _conv2d_backward_input_inside(dy, w, x_shape, stride=1, padding=0, dilation=1, groups=1, out=None):
     check_floats("conv2d_backward_input", dy, w)
+    check_ints("conv2d_backward_input", groups=groups)
 
     def call(dy, w, x_shape, stride=1, padding=0, dilation=1, groups=1, out=None):
         windows = read_windows(x_shape[2], x_shape[3], w.shape[2:], stride, padding, dilation)
@@ -144,6 +158,7 @@ def _weight_and_bias_compiled(dy, x, w_shape, stride, padding, dilation, groups,
 @inside(conv2d_backward_weight)
 def _conv2d_backward_weight_inside(dy, x, w_shape, stride=1, padding=0, dilation=1, groups=1, out=None):
     check_floats("conv2d_backward_weight", dy, x)
+    check_ints("conv2d_backward_weight", groups=groups)
 
     def call(dy, x, w_shape, stride=1, padding=0, dilation=1, groups=1, out=None):
         return _weight_and_bias(dy, x, w_shape, stride, padding, dilation, groups, out)[0]
@@ -154,6 +169,7 @@ def _conv2d_backward_weight_inside(dy, x, w_shape, stride=1, padding=0, dilation
 @inside(conv2d_backward)
 def _conv2d_backward_inside(dy, x, w, stride=1, padding=0, dilation=1, groups=1):
     check_floats("conv2d_backward", dy, x, w)
+    check_ints("conv2d_backward", groups=groups)
 
     def call(dy, x, w, stride=1, padding=0, dilation=1, groups=1):
         dx = conv2d_backward_input(dy, w, x.shape, stride, padding, dilation, groups)
@@ -172,6 +188,8 @@ def _transposed(x_shape, w_shape, stride, padding, output_padding, dilation, gro
 def _transposed_size(size, before, after, span, s, d, extra):
     if s < 1 or d < 1 or before < 0 or after < 0 or extra < 0 or size < 1:
         raise ValueError("stride and dilation must be at least 1, padding and output_padding at least 0")
+    if max(s, d, before, after) > SIZE_LIMIT:
+        raise ValueError("stride, dilation and padding must be at most 2**31 - 1")
     if extra >= max(s, d):
         raise ValueError("output_padding must be less than the stride or the dilation")
     result = (size - 1) * s - before - after + span + extra
@@ -195,14 +213,16 @@ def _transposed_compiled(x_shape, w_shape, stride, padding, output_padding, dila
         if channels != c:
             raise ValueError("conv_transpose2d: x and w have different numbers of channels")
         windows = (kh, kw, height, width, sh, sw, dh, dw, top, left)
-        return _numbers((n, per * groups, oh, ow), w_shape, windows, np.int64(groups))
+        return _numbers((n, per * np.int64(groups), oh, ow), w_shape, windows, np.int64(groups))
 
     return call
 
 
 @inside(conv_transpose2d)
 def _conv_transpose2d_inside(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None):
-    check_floats("conv_transpose2d", x, w, *(() if is_missing(b) else (b,)))
+    check_floats("conv_transpose2d", x, w)
+    _check_bias("conv_transpose2d", x, b)
+    check_ints("conv_transpose2d", groups=groups)
 
     def call(x, w, b=None, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None):
         numbers = _transposed(x.shape, w.shape, stride, padding, output_padding, dilation, groups)
@@ -218,6 +238,7 @@ def _conv_transpose2d_backward_input_inside(
     dy, w, x_shape, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None
 ):
     check_floats("conv_transpose2d_backward_input", dy, w)
+    check_ints("conv_transpose2d_backward_input", groups=groups)
 
     def call(dy, w, x_shape, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None):
         numbers = _transposed(x_shape, w.shape, stride, padding, output_padding, dilation, groups)
@@ -236,6 +257,7 @@ def _conv_transpose2d_backward_weight_inside(
     dy, x, w_shape, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None
 ):
     check_floats("conv_transpose2d_backward_weight", dy, x)
+    check_ints("conv_transpose2d_backward_weight", groups=groups)
 
     def call(dy, x, w_shape, stride=1, padding=0, output_padding=0, dilation=1, groups=1, out=None):
         numbers = _transposed(x.shape, w_shape, stride, padding, output_padding, dilation, groups)
@@ -251,6 +273,7 @@ def _conv_transpose2d_backward_weight_inside(
 @inside(conv_transpose2d_backward)
 def _conv_transpose2d_backward_inside(dy, x, w, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
     check_floats("conv_transpose2d_backward", dy, x, w)
+    check_ints("conv_transpose2d_backward", groups=groups)
 
     def call(dy, x, w, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
         dx = conv_transpose2d_backward_input(dy, w, x.shape, stride, padding, output_padding, dilation, groups)

@@ -12,7 +12,19 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias, writeable_alias
 from ._jit import entries, prange
-from ._public import ALONE, check_floats, flat, inside, is_missing, literal_value
+from ._public import (
+    ALONE,
+    NO,
+    YES,
+    check_batch,
+    check_floats,
+    check_ints,
+    check_vector,
+    flat,
+    inside,
+    is_missing,
+    literal_value,
+)
 from .cross_entropy_block import SOFTMAX_WORK, inverse, label_weight, softmax_cross_entropy_block
 from .layout import gather_block, lane_samples, scatter_block
 from .loss import loss_inside, read_reduction, reduce_losses, run_loss
@@ -77,7 +89,8 @@ def softmax_cross_entropy(
         From 0 to 1.
     reduction : "mean", "sum" or "none"
         "mean" divides by N, or with labels by the sum of ``class_weight[label]`` over the samples that are not left
-        out. Where that is 0, loss and gradient are 0 (PyTorch: NaN).
+        out. Where that is 0, loss and gradient are 0 (PyTorch: NaN), or NaN for a logit that is NaN in a sample that
+        is not left out.
 
     Returns
     -------
@@ -232,20 +245,25 @@ def _choose_targets(prediction, target, ignore_index):
 def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     name = "softmax_cross_entropy"
     is_soft, weighted = isinstance(target.dtype, types.Float), not is_missing(class_weight)
+    check_ints(name, ignore_index=ignore_index)
+    if weighted:
+        check_vector(name, "class_weight", class_weight)
     if not is_soft and not (isinstance(target.dtype, types.Integer) and target.ndim == 1):
         raise TypingError(f"{name}: labels of an integer dtype (N,) are needed, or soft targets; got {target}")
+    use_soft, use_weights = YES if is_soft else NO, YES if weighted else NO
     check_floats(name, prediction, *([target] if is_soft else []), *([class_weight] if weighted else []))
 
     def call(prediction, target, class_weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
         mean, reduce = read_reduction(reduction)
         if not 0.0 <= label_smoothing <= 1.0:
             raise ValueError("softmax_cross_entropy: label_smoothing must be from 0 to 1")
+        check_batch(prediction.shape)
         n, classes = prediction.shape
         weights = _weights(class_weight, classes)
         labels, soft = _targets(prediction, target, ignore_index)
         losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
-        _softmax_serial(ALONE, flat(prediction), labels, soft, is_soft, weights, weighted, int(ignore_index),
-                        float(label_smoothing), mean, reduce, losses, d.reshape(-1), n, classes)
+        _softmax_serial(ALONE, flat(prediction), labels, soft, use_soft, weights, use_weights, np.int64(ignore_index),
+                        float(label_smoothing), np.bool_(mean), np.bool_(reduce), losses, d.reshape(-1), n, classes)
         return _reduced(losses, reduction, n, prediction), d
 
     return call
@@ -258,6 +276,7 @@ def _categorical_inside(prediction, target, reduction="mean"):
     def call(prediction, target, reduction="mean"):
         if target.shape != prediction.shape:
             raise ValueError("categorical_cross_entropy: target does not have the shape of prediction")
+        check_batch(prediction.shape)
         n, classes = prediction.shape
         for i in range(n):
             total = 0.0

@@ -5,40 +5,16 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import entries, inline, prange
+from ._jit import entries, prange
 from ._options import Padding, Size
-from ._public import ALONE, check_floats, element_count, flat, inside, output, read_windows
-
-
-@inline
-def _columns_inside(shift, width, ow, sw):
-    """Range of output columns q whose pixel ``q * sw + shift`` is inside the image."""
-    first = min(ow, max(0, -(shift // sw)))
-    return first, max(first, min(ow, (width - 1 - shift) // sw + 1))
+from ._public import ALONE, check_batch, check_floats, element_count, flat, inside, output, read_windows
+from .im2col_block import im2col_row, places_inside
 
 
 def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
     """One row of `cols` a task: one element of the kernel, in all windows."""
     for row in prange(channels * kh * kw):
-        c = row // (kh * kw)
-        i = row // kw % kh
-        j = row % kw
-        first, last = _columns_inside(j * dw - left, width, ow, sw)
-        for s in range(n):
-            for p in range(oh):
-                to = row * n * oh * ow + (s * oh + p) * ow
-                h = p * sh + i * dh - top
-                if h < 0 or h >= height:
-                    for q in range(ow):
-                        cols[to + q] = 0
-                else:
-                    source = ((s * channels + c) * height + h) * width + j * dw - left
-                    for q in range(first):
-                        cols[to + q] = 0
-                    for q in range(first, last):
-                        cols[to + q] = x[source + q * sw]
-                    for q in range(last, ow):
-                        cols[to + q] = 0
+        im2col_row(x, cols, row, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, 0.0)
 
 
 def _col2im_entry(workers, cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
@@ -50,7 +26,7 @@ def _col2im_entry(workers, cols, x, n, channels, height, width, kh, kw, oh, ow, 
             x[plane * height * width + k] = 0
         for i in range(kh):
             for j in range(kw):
-                first, last = _columns_inside(j * dw - left, width, ow, sw)
+                first, last = places_inside(j * dw - left, sw, width, ow)
                 for p in range(oh):
                     h = p * sh + i * dh - top
                     if 0 <= h < height:
@@ -162,6 +138,7 @@ def _im2col_inside(x, kernel_size, stride=1, padding=0, dilation=1, out=None):
     check_floats("im2col", x)
 
     def call(x, kernel_size, stride=1, padding=0, dilation=1, out=None):
+        check_batch(x.shape)
         n, c, height, width = x.shape
         windows = read_windows(height, width, kernel_size, stride, padding, dilation)
         kh, kw, oh, ow = windows[:4]
@@ -178,6 +155,7 @@ def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1, 
     check_floats("col2im", cols)
 
     def call(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1, out=None):
+        check_batch(x_shape)
         n, c, height, width = x_shape
         windows = read_windows(height, width, kernel_size, stride, padding, dilation)
         kh, kw, oh, ow = windows[:4]

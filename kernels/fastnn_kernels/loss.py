@@ -11,12 +11,13 @@ from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
-from ._public import ALONE, check_floats, flat, inside, literal_value
+from ._public import ALONE, NO, YES, check_batch, check_floats, flat, inside, literal_value
 from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, loss_flat
 from .reduction import tree_sum
 
 # Elements of one parallel task, a multiple of every lane count.
 _CHUNK = 16_384
+_ROW = np.int64(_CHUNK)  # in compiled code, as `ALONE`
 
 
 @kernel
@@ -207,6 +208,7 @@ def _read_reduction(reduction):
 def _check_targets(kind, prediction, target):
     if target.shape != prediction.shape:
         raise ValueError("target does not have the shape of prediction")
+    check_batch(prediction.shape)
     if kind == LOGISTIC:
         for share in target.flat:
             if share < 0.0 or share > 1.0:
@@ -228,10 +230,10 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         mean, _ = read_reduction(reduction)
         _check_targets(kind, prediction, target)
         n = prediction.shape[0]
-        row = max(1, prediction.size // max(1, n)) if each_sample else _CHUNK
+        row = max(1, prediction.size // max(1, n)) if each_sample else _ROW
         sums, d = np.zeros(max(1, -(-prediction.size // row))), np.empty(prediction.shape, dtype)
         scale = 1.0 / max(1, n if each_sample else prediction.size) if mean else 1.0
-        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, False, True, scale,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, NO, YES, scale,
                float(delta))
         return prediction.dtype.type(sums[0]), d
 
@@ -240,14 +242,14 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         n = prediction.shape[0]
         sums, d = np.zeros(n), np.empty(prediction.shape, dtype)
         serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
-               max(1, prediction.size // max(1, n)), False, False, 1.0, float(delta))
+               max(1, prediction.size // max(1, n)), NO, NO, 1.0, float(delta))
         return sums.astype(dtype), d
 
     def of_elements(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         losses, d = np.empty(prediction.shape, dtype), np.empty(prediction.shape, dtype)
         sums = np.zeros(-(-prediction.size // _CHUNK))
-        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _CHUNK, True, False, 1.0,
+        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _ROW, YES, NO, 1.0,
                float(delta))
         return losses, d
 

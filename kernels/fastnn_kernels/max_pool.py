@@ -77,6 +77,8 @@ def max_pool2d(
     (kh, kw), (oh, ow), (top, _, left, _) = windows.kernel, windows.out, windows.pads
     y = check.out_array(name, None, (n, c, oh, ow), images.dtype)
     argmax = np.empty(y.shape, np.int64)
+    if y.size == 0:
+        return y, argmax
     arrays = (flat_alias(images), y.reshape(-1), argmax.reshape(-1))
     sizes = (height, width, kh, kw, oh, ow, *windows.stride, *windows.dilation, top, left)
     work = y.size * kh * kw
@@ -115,6 +117,8 @@ def max_pool2d_backward(
     places = check.argmax_indices(name, argmax, gradient.shape, x_shape)
     n, c, height, width = (int(size) for size in x_shape)
     dx = check.out_array(name, out, (n, c, height, width), gradient.dtype, inputs=(dy, argmax))
+    if dx.size == 0:
+        return dx
     workers = _threads.workers_for(n * c, dx.size)
     arrays = (flat_alias(gradient), flat_alias(places), dx.reshape(-1))
     _threads.launch(BACKWARD, workers, *arrays, n * c, height * width, gradient.shape[2] * gradient.shape[3])

@@ -2,43 +2,17 @@
 
 import numpy as np
 
-from ._jit import entries, inline, kernel, prange
+from ._jit import entries, prange
+from .im2col_block import im2col_row
 from .pool_plane import elements_inside, window_table
-
-
-@inline
-def _columns_inside(shift, width, ow, sw):
-    """Range of output columns q whose pixel ``q * sw + shift`` is inside the image."""
-    first = min(ow, max(0, -(shift // sw)))
-    return first, max(first, min(ow, (width - 1 - shift) // sw + 1))
-
-
-@kernel
-def _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, padding):
-    """Write the rows of channel `c`, one for each element of the window, with `padding` around the images."""
-    for element in range(kh * kw):
-        i, j = element // kw, element % kw
-        row = (c * kh * kw + element) * n * oh * ow
-        first, last = _columns_inside(j * dw - left, width, ow, sw)
-        for s in range(n):
-            for p in range(oh):
-                to = row + (s * oh + p) * ow
-                h = p * sh + i * dh - top
-                source = ((s * channels + c) * height + h) * width + j * dw - left
-                empty = h < 0 or h >= height
-                for q in range(ow if empty else first):
-                    cols[to + q] = padding
-                for q in range(0 if empty else first, 0 if empty else last):
-                    cols[to + q] = x[source + q * sw]
-                for q in range(ow if empty else last, ow):
-                    cols[to + q] = padding
 
 
 def _max_im2col_entry(workers, x, y, argmax, cols, n, channels, height, width,
                       kh, kw, oh, ow, sh, sw, dh, dw, top, left):
     places = oh * ow
     for c in prange(channels):
-        _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, -np.inf)
+        for row in range(c * kh * kw, (c + 1) * kh * kw):
+            im2col_row(x, cols, row, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, -np.inf)
         for s in range(n):
             to = (s * channels + c) * places
             for k in range(places):
@@ -65,7 +39,8 @@ def _average_im2col_entry(workers, x, y, cols, n, channels, height, width,
     rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
     columns = window_table(width, ow, kw, sw, left, right, include_pad)
     for c in prange(channels):
-        _fill_columns(x, cols, c, n, channels, height, width, kh, kw, oh, ow, sh, sw, 1, 1, top, left, 0.0)
+        for row in range(c * kh * kw, (c + 1) * kh * kw):
+            im2col_row(x, cols, row, n, channels, height, width, kh, kw, oh, ow, sh, sw, 1, 1, top, left, 0.0)
         for s in range(n):
             to = (s * channels + c) * places
             for k in range(places):

@@ -2,20 +2,36 @@
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload
 
 from . import _options as options
 from . import _windows as geometry
 from . import adaptive_pool, avg_pool, max_pool, pool_im2col
 from ._jit import kernel
-from ._public import ALONE, check_floats, flat, inside, output, read_pads, read_pair
+from ._public import (
+    ALONE,
+    NO,
+    NONE,
+    check_flags,
+    check_floats,
+    element_count,
+    flat,
+    inside,
+    is_missing,
+    output,
+    read_pads,
+    read_pair,
+)
 
 _max_serial, _max_backward_serial = max_pool.FORWARD[0], max_pool.BACKWARD[0]
 _average_serial, _average_backward_serial = avg_pool.FORWARD[0], avg_pool.BACKWARD[0]
 _global_serial, _global_backward_serial = adaptive_pool.GLOBAL[0], adaptive_pool.GLOBAL_BACKWARD[0]
 _max_im2col_serial, _average_im2col_serial = pool_im2col.MAX_IM2COL[0], pool_im2col.AVERAGE_IM2COL[0]
 _LIMIT = options.SIZE_LIMIT
-_count_places = kernel(geometry.pool_places)
+# What an adaptive window has for the options of `avg_pool`: as `adaptive_pool.NO_OPTIONS`.
+_NO_OPTIONS = (ALONE, ALONE, NONE, NONE, NONE, NONE, NO)
+_count_places, _empty_place = kernel(geometry.pool_places), kernel(geometry.empty_place)
 
 
 @kernel
@@ -31,11 +47,8 @@ def _places(size, before, after, k, step, gap, ceil_mode):
     if size < 1 or size + before + after < span:
         raise ValueError("pooling: the kernel is larger than the padded image")
     count = _count_places(size + before + after, span, step, after, ceil_mode)
-    for place in range(min(count, before // step + 1)):
-        start = place * step - before
-        inside = max(0, -(start // gap))
-        if inside >= k or start + inside * gap >= size:
-            raise ValueError("pooling: all of a window lies on the padding")
+    if _empty_place(size, before, count, k, step, gap) >= 0:
+        raise ValueError("pooling: all of a window lies on the padding")
     return count
 
 
@@ -46,7 +59,7 @@ def _windows(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
 
 @overload(_windows)
 def _windows_compiled(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
-    default_stride = stride is None or isinstance(stride, (types.NoneType, types.Omitted))
+    default_stride = is_missing(stride)
 
     def call(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
         kh, kw = read_pair(kernel_size)
@@ -76,7 +89,7 @@ def _max_direct(algorithm, x, y, argmax, x_shape, w):
 def _max_any(algorithm, x, y, argmax, x_shape, w):
     n, c, height, width = x_shape
     if algorithm == "im2col":
-        cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
+        cols = np.empty(element_count(c * n, w[0] * w[1], w[2] * w[3]), x.dtype)
         _max_im2col_serial(ALONE, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
     elif algorithm == "direct":
         _max_direct(algorithm, x, y, argmax, x_shape, w)
@@ -94,7 +107,7 @@ def _average_direct(algorithm, x, y, x_shape, w, include_pad):
 def _average_any(algorithm, x, y, x_shape, w, include_pad):
     n, c, height, width = x_shape
     if algorithm == "im2col":
-        cols = np.empty(c * w[0] * w[1] * n * w[2] * w[3], x.dtype)
+        cols = np.empty(element_count(c * n, w[0] * w[1], w[2] * w[3]), x.dtype)
         _average_im2col_serial(ALONE, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
     elif algorithm == "direct":
         _average_direct(algorithm, x, y, x_shape, w, include_pad)
@@ -102,18 +115,28 @@ def _average_any(algorithm, x, y, x_shape, w, include_pad):
         raise ValueError("avg_pool2d: algorithm must be 'direct' or 'im2col'")
 
 
+def _chosen(function, algorithm, direct, either):
+    """Return what runs, of two kernels: who does not name an algorithm does not compile the other one."""
+    if isinstance(algorithm, types.Omitted) or isinstance(algorithm, str):
+        return direct
+    if not isinstance(algorithm, (types.UnicodeType, types.StringLiteral)):
+        raise TypingError(f"{function}: algorithm is {algorithm}, 'direct' or 'im2col' is needed")
+    return either
+
+
 @inside(max_pool.max_pool2d)
 def _max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, algorithm="direct"):
     check_floats("max_pool2d", x)
-    # Who does not name an algorithm does not compile the other one.
-    run = _max_any if isinstance(algorithm, types.UnicodeType) else _max_direct
+    check_flags("max_pool2d", ceil_mode=ceil_mode)
+    run = _chosen("max_pool2d", algorithm, _max_direct, _max_any)
 
     def call(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, algorithm="direct"):
         _check_images(x.shape)
         w = _windows(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
         y = np.empty((x.shape[0], x.shape[1], w[2], w[3]), x.dtype)
         argmax = np.empty(y.shape, np.int64)
-        run(algorithm, flat(x), y.reshape(-1), argmax.reshape(-1), x.shape, w)
+        if y.size > 0:
+            run(algorithm, flat(x), y.reshape(-1), argmax.reshape(-1), x.shape, w)
         return y, argmax
 
     return call
@@ -122,6 +145,8 @@ def _max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fa
 @inside(max_pool.max_pool2d_backward)
 def _max_pool2d_backward(dy, argmax, x_shape, out=None):
     check_floats("max_pool2d_backward", dy)
+    if not isinstance(argmax, types.Array) or not isinstance(argmax.dtype, types.Integer):
+        raise TypingError(f"max_pool2d_backward: argmax is {argmax}, an array of an integer dtype is needed")
 
     def call(dy, argmax, x_shape, out=None):
         n, c, height, width = x_shape
@@ -131,8 +156,9 @@ def _max_pool2d_backward(dy, argmax, x_shape, out=None):
             if place < 0 or place >= height * width:
                 raise ValueError("max_pool2d_backward: an element of argmax is outside the plane")
         dx = output(out, (n, c, height, width), dy)
-        _max_backward_serial(ALONE, flat(dy), flat(argmax), dx.reshape(-1), n * c, height * width,
-                             dy.shape[2] * dy.shape[3])
+        if dx.size > 0:
+            _max_backward_serial(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height * width,
+                                 dy.shape[2] * dy.shape[3])
         return dx
 
     return call
@@ -143,7 +169,8 @@ def _avg_pool2d(
     x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, algorithm="direct", out=None
 ):
     check_floats("avg_pool2d", x)
-    run = _average_any if isinstance(algorithm, types.UnicodeType) else _average_direct
+    check_flags("avg_pool2d", ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    run = _chosen("avg_pool2d", algorithm, _average_direct, _average_any)
 
     def call(
         x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, algorithm="direct", out=None
@@ -151,7 +178,8 @@ def _avg_pool2d(
         _check_images(x.shape)
         w = _windows(x.shape, kernel_size, stride, padding, 1, ceil_mode)
         y = output(out, (x.shape[0], x.shape[1], w[2], w[3]), x)
-        run(algorithm, flat(x), y.reshape(-1), x.shape, w, count_include_pad)
+        if y.size > 0:
+            run(algorithm, flat(x), y.reshape(-1), x.shape, w, np.bool_(count_include_pad))
         return y
 
     return call
@@ -162,6 +190,7 @@ def _avg_pool2d_backward(
     dy, x_shape, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, out=None
 ):
     check_floats("avg_pool2d_backward", dy)
+    check_flags("avg_pool2d_backward", ceil_mode=ceil_mode, count_include_pad=count_include_pad)
 
     def call(dy, x_shape, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, out=None):
         n, c, height, width = x_shape
@@ -169,8 +198,9 @@ def _avg_pool2d_backward(
         if dy.shape != (n, c, w[2], w[3]):
             raise ValueError("avg_pool2d_backward: dy does not have the shape of the forward output")
         dx = output(out, (n, c, height, width), dy)
-        _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
-                                 count_include_pad)
+        if dx.size > 0:
+            _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
+                                     np.bool_(count_include_pad))
         return dx
 
     return call
@@ -184,7 +214,8 @@ def _global_avg_pool2d(x, out=None):
         _check_images(x.shape)
         n, c, height, width = x.shape
         y = output(out, (n, c), x)
-        _global_serial(ALONE, flat(x), y.reshape(-1), n * c, height * width)
+        if y.size > 0:
+            _global_serial(ALONE, flat(x), y.reshape(-1), n * c, height * width)
         return y
 
     return call
@@ -200,7 +231,8 @@ def _global_avg_pool2d_backward(dy, x_shape, out=None):
         if dy.shape != (n, c):
             raise ValueError("global_avg_pool2d_backward: dy must have the shape (N, C) of x_shape")
         dx = output(out, (n, c, height, width), dy)
-        _global_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height * width)
+        if dx.size > 0:
+            _global_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height * width)
         return dx
 
     return call
@@ -217,7 +249,8 @@ def _adaptive_avg_pool2d(x, output_size, out=None):
         if min(oh, ow) < 1 or max(oh, ow) > _LIMIT:
             raise ValueError("adaptive_avg_pool2d: output_size must be at least 1, and a size that an array can have")
         y = output(out, (n, c, oh, ow), x)
-        _average_serial(ALONE, flat(x), y.reshape(-1), n * c, height, width, 0, 0, oh, ow, *adaptive_pool.NO_OPTIONS)
+        if y.size > 0:
+            _average_serial(ALONE, flat(x), y.reshape(-1), n * c, height, width, NONE, NONE, oh, ow, *_NO_OPTIONS)
         return y
 
     return call
@@ -233,8 +266,9 @@ def _adaptive_avg_pool2d_backward(dy, x_shape, out=None):
         if dy.shape[0] != n or dy.shape[1] != c or min(dy.shape[2], dy.shape[3]) < 1:
             raise ValueError("adaptive_avg_pool2d_backward: the shapes of dy and x_shape do not belong together")
         dx = output(out, (n, c, height, width), dy)
-        _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, 0, 0, dy.shape[2], dy.shape[3],
-                                 *adaptive_pool.NO_OPTIONS)
+        if dx.size > 0:
+            _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, NONE, NONE, dy.shape[2],
+                                     dy.shape[3], *_NO_OPTIONS)
         return dx
 
     return call

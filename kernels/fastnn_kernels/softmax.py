@@ -10,7 +10,7 @@ from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entries, prange
-from ._public import ALONE, check_floats, flat, inside, output
+from ._public import ALONE, check_batch, check_floats, flat, inside, output
 from .layout import gather_block, lane_samples, scatter_block
 from .simd import lanes
 from .softmax_block import log_softmax_backward_block, log_softmax_block, softmax_backward_block, softmax_block
@@ -170,7 +170,7 @@ def log_softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Ar
 
 def _bind(forward, backward, log):
     """Bind a function and its gradient for compiled callers; their entries are made when one is compiled."""
-    axes = f"{forward.__name__}: x needs two axes or more, of which only the first may be empty"
+    axes = f"{forward.__name__}: two axes or more are needed, N first"
     shapes = f"{backward.__name__}: dy and y have different shapes"
 
     @inside(forward)
@@ -181,8 +181,7 @@ def _bind(forward, backward, log):
         serial, _ = _forward_entries(log)
 
         def call(x, out=None):
-            if x.size == 0 and x.shape[0] > 0:
-                raise ValueError(axes)
+            check_batch(x.shape)
             y = output(out, x.shape, x)
             n, channels = x.shape[0], x.shape[1]
             serial(ALONE, flat(x), y.reshape(-1), n, channels, x.size // max(1, n * channels))
@@ -193,11 +192,14 @@ def _bind(forward, backward, log):
     @inside(backward)
     def _(dy, y, out=None):
         check_floats(backward.__name__, dy, y)
+        if y.ndim < 2:
+            raise TypingError(axes)
         serial, _ = _backward_entries(log)
 
         def call(dy, y, out=None):
             if dy.shape != y.shape:
                 raise ValueError(shapes)
+            check_batch(y.shape)
             dx = output(out, y.shape, y)
             n, channels = y.shape[0], y.shape[1]
             serial(ALONE, flat(dy), flat(y), dx.reshape(-1), n, channels, y.size // max(1, n * channels))

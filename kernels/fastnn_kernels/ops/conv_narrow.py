@@ -24,7 +24,6 @@ from ..conv_flat_block import (
     View,
     correlate_block,
     dots_block,
-    inside,
     mend_dots_block,
     pack_taps,
     place_block,
@@ -32,6 +31,7 @@ from ..conv_flat_block import (
     stage_block,
     tap_table,
 )
+from ..im2col_block import places_inside
 from ..layout import copy_elements
 from ..simd import lanes, pointer_at, vstore, whole
 from ..stage import Axis, Call, Space, Stage
@@ -113,8 +113,8 @@ def make_sums(rows, cols):
             terms = sums.channels // conv.groups * weights.count_h * weights.count_w
             down = weights.first_h * conv.dh % target.sh + target.down
             right = weights.first_w * conv.dw % target.sw + target.right
-            r, r_end = inside(down, target.sh, target.height, sums.rows)
-            q, q_end = inside(right, target.sw, target.width, sums.cols)
+            r, r_end = places_inside(down, target.sh, target.height, sums.rows)
+            q, q_end = places_inside(right, target.sw, target.width, sums.cols)
             pixel = (down + r * target.sh) * target.width + right + q * target.sw
             for g in range(conv.groups):
                 correlate_block(tile(m, rows, cols), m, at[5] + g * channel, table, entry, terms, m, w, m,
@@ -183,7 +183,7 @@ def _numbers(s):
             s.sh, s.sw, s.gap_h, s.gap_w, s.top, s.left)
 
 
-def _table_elements(terms, machine):
+def _table_elements(terms):
     # An int64 is at most two elements; one more to start at a multiple of it.
     return 2 * terms + 1
 
@@ -225,7 +225,7 @@ def sums_stages(sizes, source, target, backward, *bias):
         inner, outer = (s.filters, s.channels) if backward else (s.channels, s.filters)
         terms = inner * s.kh * s.kw
         return {
-            "table": (Space.FIXED, _table_elements(terms, machine)),
+            "table": (Space.FIXED, _table_elements(terms)),
             "start": (Space.FIXED, s.groups * outer),
             "terms": (Space.FIXED, s.groups * -(-outer // ROWS) * ROWS * terms),
         }
@@ -261,7 +261,7 @@ def weight_stage(sizes, maps, images, *written):
         filters, vectors = s.groups * s.filters, -(-s.oh * (s.ow + reach_w) // machine.vector)
         staged = _staged_elements(s.groups * s.channels, s.kh, s.kw, s.sh, s.sw, s.oh, s.ow, reach_h, reach_w, machine)
         room = staged + (filters * vectors + 3) * machine.vector + filters * terms
-        return {"taps": (Space.WORK, _table_elements(terms, machine)), "staged": (Space.WORK, room)}
+        return {"taps": (Space.WORK, _table_elements(terms)), "staged": (Space.WORK, room)}
 
     # The temporaries come first: a transposed convolution writes no db here, which would move what stands behind it.
     return Stage(Axis.BLOCK, (maps, images), ("taps", "staged", *written), call, temps=temps, plain=True,

@@ -1,9 +1,9 @@
 """The NumPy twins: same names and signatures as the compiled kernels, written to be read.
 
-They take any real dtype for which the formula has a meaning and keep it: float32 stays float32. Arguments are
-checked as by the kernels (`_checks`, `_options`), but for that rule on dtypes; what is changed in place is checked
-before anything changes. Integers are changed in place only by options that are whole numbers. No arithmetic is shared
-with the kernels.
+They take any real dtype for which the formula has a meaning and keep it: float32 stays float32. Shapes and options
+are checked as by the kernels (`_checks`, `_options`), and TypeError or ValueError raised as they do; dtypes are not
+(twins take integers too). What is changed in place is checked before anything changes; integers are changed in place
+only by options that are whole numbers. No arithmetic is shared with the kernels.
 """
 
 from .activation import (

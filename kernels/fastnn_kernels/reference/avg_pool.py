@@ -46,7 +46,7 @@ def avg_pool2d(
     windows = pool_windows("avg_pool2d", x.shape, kernel_size, stride, padding, 1, ceil_mode)
     include_pad = options.flag("avg_pool2d: count_include_pad", count_include_pad)
     y = np.empty((*x.shape[:2], *windows.out), np.result_type(x.dtype, np.float32))
-    if options.choice("avg_pool2d: algorithm", algorithm, ("direct", "im2col")) == "im2col":
+    if options.choice("avg_pool2d: algorithm", algorithm, options.ALGORITHMS) == "im2col":
         sums = _column_sums(x, windows)
         for oh in range(windows.out[0]):
             for ow in range(windows.out[1]):

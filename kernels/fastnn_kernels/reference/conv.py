@@ -57,7 +57,7 @@ def conv2d(
     (N, C_out, OH, OW)
         ``OH = (H + top + bottom - dilation * (KH - 1) - 1) // stride + 1``.
     """
-    options.choice("conv2d: algorithm", algorithm, ("direct", "im2col"))
+    options.choice("conv2d: algorithm", algorithm, options.ALGORITHMS)
     windows = conv2d_windows(
         "conv2d", x.shape, w.shape, stride, padding, dilation, groups, b_shape=None if b is None else b.shape
     )

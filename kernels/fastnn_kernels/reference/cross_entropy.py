@@ -35,7 +35,8 @@ def softmax_cross_entropy(
     label_smoothing : float
         From 0 to 1.
     reduction : "mean", "sum" or "none"
-        "mean" divides by N, or with labels by the sum of the weights of the labels that are not left out.
+        "mean" divides by N, or with labels by the sum of the weights of the labels that are not left out. Where that
+        is 0, loss and gradient are 0, or NaN for a logit that is NaN in a sample that is not left out.
 
     Returns
     -------
@@ -74,8 +75,8 @@ def softmax_cross_entropy(
         terms = np.where((q == 0) & ~np.isnan(log_p), 0, q * log_p)  # 0 * -inf would be NaN
     losses = np.where(used, -terms.sum(axis=1), 0)
     d_prediction = np.where(used[:, None], np.exp(log_p) * q.sum(axis=1, keepdims=True) - q, 0)
-    if reduction == "mean" and divisor == 0:
-        return prediction.dtype.type(0), np.zeros_like(prediction)  # nothing counts; PyTorch: NaN
+    if divisor == 0 and reduction == "mean":  # nothing counts; PyTorch: NaN
+        losses, d_prediction, divisor = 0 * losses, 0 * d_prediction, 1.0
     return reduced(losses, d_prediction, reduction, divisor)
 
 

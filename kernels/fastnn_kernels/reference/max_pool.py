@@ -45,7 +45,7 @@ def max_pool2d(
         over everything.
     """
     windows = pool_windows("max_pool2d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    if options.choice("max_pool2d: algorithm", algorithm, ("direct", "im2col")) == "im2col":
+    if options.choice("max_pool2d: algorithm", algorithm, options.ALGORITHMS) == "im2col":
         return _by_columns(x, windows)
     n, c, height, width = x.shape
     (kh, kw), (sh, sw), (dh, dw) = windows.kernel, windows.stride, windows.dilation
