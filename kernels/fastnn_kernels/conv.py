@@ -14,7 +14,7 @@ Numbers = tuple[int, ...]
 
 
 def conv_numbers(windows: geometry.Windows, x_shape: tuple[int, ...], filters: int, groups: int) -> Numbers:
-    """Fields of `conv_flat.Conv`: the convolution of x with that many filters."""
+    """Fields of `conv_plan.Conv`: the convolution of x with that many filters."""
     n, c, height, width = x_shape
     top, _, left, _ = windows.pads
     return (n, c, filters, groups, height, width, *windows.kernel, *windows.out, *windows.stride, *windows.dilation,

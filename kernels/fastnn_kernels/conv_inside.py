@@ -35,7 +35,7 @@ _sums_serial, _weight_serial = SUMS[0], WEIGHT[0]
 
 @kernel
 def _numbers(x_shape, w_shape, windows, groups):
-    """Check a convolution's shapes against each other, and return the fields of `conv_flat.Conv`."""
+    """Check a convolution's shapes against each other, and return the fields of `conv_plan.Conv`."""
     n, c, height, width = x_shape
     k, channels, kh, kw = w_shape
     if groups < 1 or c % groups != 0 or k % groups != 0:
@@ -180,7 +180,7 @@ def _conv2d_backward_inside(dy, x, w, stride=1, padding=0, dilation=1, groups=1)
 
 
 def _transposed(x_shape, w_shape, stride, padding, output_padding, dilation, groups):
-    """Return the fields of `conv_flat.Conv` of the convolution that is transposed, in compiled code."""
+    """Return the fields of `conv_plan.Conv` of the convolution that is transposed, in compiled code."""
     raise NotImplementedError("for compiled code")
 
 

@@ -7,18 +7,6 @@ import functools
 
 from .._jit import kernel
 from ..conv_block import channel_sums_block
-from ..conv_flat import (
-    COLS,
-    DOT_COLS,
-    DOT_ROW_COLS,
-    ROW_COLS,
-    ROWS,
-    Conv,
-    describe,
-    line_vectors,
-    packed_rows,
-    phase_taps,
-)
 from ..conv_flat_block import (
     Maps,
     View,
@@ -30,6 +18,18 @@ from ..conv_flat_block import (
     plan_maps,
     stage_block,
     tap_table,
+)
+from ..conv_plan import (
+    COLS,
+    DOT_COLS,
+    DOT_ROW_COLS,
+    ROW_COLS,
+    ROWS,
+    Conv,
+    describe,
+    line_vectors,
+    packed_rows,
+    phase_taps,
 )
 from ..im2col_block import places_inside
 from ..layout import copy_elements
