@@ -1,5 +1,6 @@
 """The command line: results, exit codes, errors of one line, files written whole or not at all."""
 
+import functools
 import json
 import os
 import signal
@@ -84,9 +85,10 @@ def test_both_backends_train_alike(tiny, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT for one process")
 def test_interrupted_training_ends_with_130_and_one_line():
     command = [*RUN, "train", "--epochs", "1000000"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=UNBUFFERED
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Shells start what runs in the background with SIGINT ignored, and children inherit that.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=UNBUFFERED, preexec_fn=listen, **pipes) as process:
         try:
             assert any("loss" in line for line in process.stdout)
             process.send_signal(signal.SIGINT)

@@ -55,6 +55,14 @@ def test_ctrl_c_keeps_finished_epochs_and_the_next_fit_goes_on():
     assert_same(state_of(model), state_of(straight))
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Hear SIGINT also where the shell started the tests in the background, with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @both_backends
 def test_a_real_signal(backend):
     """Ctrl-C from outside, while fit runs, at any moment: it ends soon, with the model whole."""
