@@ -191,7 +191,7 @@ def test_a_late_step_needs_no_correction(name: str, kernels: types.ModuleType) -
         ("adam_update", {"step": True}, TypeError, "adam_update: step is True"),
         ("nadam_update", {"step": 0}, ValueError, "nadam_update: step is 0, at least 1"),
         ("adamw_update", {"step": 2**53 + 1}, ValueError, r"adamw_update: step is 9007199254740993, at most 2\*\*53"),
-        ("sgd_update", {"lr": 10**400}, ValueError, r"sgd_update: lr is 1000.*, at most 2\*\*53"),
+        ("sgd_update", {"lr": 10**400}, ValueError, r"sgd_update: lr is too large for a float"),
         ("sgd_update", {"lr": np.inf}, ValueError, "sgd_update: lr is inf"),
         ("adagrad_update", {"eps": np.nan}, ValueError, "adagrad_update: eps is nan, needed: 0"),
         ("rmsprop_update", {"alpha": 1}, ValueError, "rmsprop_update: alpha is 1, needed: .* < 1"),
