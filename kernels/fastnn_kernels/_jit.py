@@ -85,13 +85,27 @@ def apart(typingctx):
     return types.void(), codegen
 
 
+def _distinct(function: Callable[..., Any]) -> None:
+    """Put the numbers that a factory closes over into the function's name, once.
+
+    Compiled names are made of the name, the argument types and a counter of the process. Kernels of one factory that
+    two processes compiled and cached could have one name, and a function that links both would call the wrong one.
+    """
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    suffix = "".join(f"_{value}" for value in values if isinstance(value, (bool, int)))
+    if not function.__qualname__.endswith(suffix):
+        function.__qualname__ += suffix
+
+
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a serial function called from Python: cached on disk."""
+    _distinct(function)
     return _cache.attach(numba.njit(function, **_ENTRY), function)
 
 
 def parallel_entry(function: Callable[..., Any]) -> Any:
     """Compile a function whose `prange` loops run in parallel, called from Python: cached on disk."""
+    _distinct(function)
     return _cache.attach(numba.njit(function, parallel=_PARALLEL, **_ENTRY), function, "parallel")
 
 
