@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, initializers, models
+    from . import datasets, initializers, metrics, models
     from .history import History
     from .info import show_config
     from .layers import (
@@ -52,6 +52,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "initializers",
+    "metrics",
     "models",
     "set_num_threads",
     "show_config",
@@ -66,7 +67,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("datasets", "initializers", "models"):
+    if name in ("datasets", "initializers", "metrics", "models"):
         return import_module(f".{name}", __name__)
     for module in _MODULES:
         found = getattr(import_module(f".{module}", __name__), name, None)

@@ -20,7 +20,8 @@ from .inputs import Batch
 from .layers.base import Layer
 from .losses import Loss
 from .lowering import initialize, lower
-from .metrics import check as check_metrics
+from .metrics import Metric
+from .metrics import get as get_metrics
 from .optimizers import Optimizer
 from .progress import check_verbose
 
@@ -114,7 +115,7 @@ class Sequential:
 
     # ---- training
 
-    def compile(self, optimizer: str | Optimizer, loss: str, metrics: Iterable[str] = ()) -> None:
+    def compile(self, optimizer: str | Optimizer, loss: str, metrics: Iterable[str | Metric] = ()) -> None:
         """Choose how to train; the optimizer starts from nothing, the parameters stay.
 
         Parameters
@@ -122,16 +123,16 @@ class Sequential:
         optimizer : Optimizer or "sgd", "momentum", "adam"
         loss : "softmax_cross_entropy" or "sum_squared_error"
             The first takes logits: no softmax layer in front.
-        metrics : iterable of str
-            ["accuracy"], or nothing.
+        metrics : iterable of str or Metric
+            "accuracy", "top_k", "precision", "recall", "f1", "mae", "rmse", "r2", or objects of `fastnn.metrics`.
         """
         optimizer, chosen = optimizers.get(optimizer), losses.get(loss)
-        names = check_metrics(metrics, chosen)
         chosen.check_output(self.output_shape, self._last_op)
+        measured = get_metrics(metrics, chosen, self.output_shape)
         lowered = lower(self.layers, self.input_shape)
         lowered.tape.set_loss(loss, lowered.output)
         update = optimizer.update()
-        self._lowered, self._loss, self._optimizer, self._metrics = lowered, chosen, optimizer, names
+        self._lowered, self._loss, self._optimizer, self._metrics = lowered, chosen, optimizer, measured
         self._counters = training.Counters()
         self._memory.reset_slots(update.slots)
         self._engine.load(lowered.tape, update)

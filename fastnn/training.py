@@ -13,6 +13,7 @@ from .engine import Engine
 from .history import History
 from .initializers import Array
 from .interrupts import held_back
+from .metrics import Metric
 from .progress import Progress
 
 
@@ -36,7 +37,7 @@ class Plan:
     drop_last: bool
     shuffle_seed: int | None
     lr: float
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     verbose: str | int
 
     def order(self, epoch: int) -> Array:
@@ -158,7 +159,7 @@ def train(
 
 
 def evaluate(
-    engine: Engine, x: Array, y: Array, batch_size: int, names: tuple[str, ...], *, quiet: bool = False
+    engine: Engine, x: Array, y: Array, batch_size: int, measured: tuple[Metric, ...], *, quiet: bool = False
 ) -> dict[str, float]:
     """Return the mean loss and the metrics."""
     loss_sum = correct = 0.0
@@ -166,7 +167,10 @@ def evaluate(
         loss, right = engine.call("evaluate", x[part], y[part], batch_size, quiet=quiet)
         loss_sum += loss
         correct += right
-    return metrics.averages(loss_sum, correct, len(x), names)
+    predictions = None
+    if metrics.need_predictions(measured):
+        predictions = predict(engine, x, batch_size, engine.output_shape)
+    return metrics.averages(loss_sum, correct, len(x), measured, predictions, y)
 
 
 def predict(engine: Engine, x: Array, batch_size: int, output_shape: tuple[int, ...]) -> Array:

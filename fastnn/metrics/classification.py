@@ -1,0 +1,259 @@
+"""Metrics of classes: one output a class, a single output for two classes, or several yes-or-no outputs.
+
+Which of these it is follows from the outputs: with one output a class (N, classes), the largest counts. With a
+single one, (N,) or (N, 1), and wherever a threshold is set, each output above the threshold says yes. compile()
+sets the threshold that suits binary_cross_entropy_with_logits: 0, as a logit above 0 is a probability above 0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastnn_kernels import _options as options
+
+from ..initializers import Array
+from ..inputs import Shape
+from ..losses import Loss
+from .base import Metric, as_pair, as_weights
+from .confusion import as_labels, confusion_matrix
+
+_REGRESSION = ("sum_squared_error", "mean_squared_error", "huber")
+_CLASSES = ("softmax_cross_entropy", "categorical_cross_entropy")
+AVERAGES = ("macro", "micro", "weighted", "binary")
+
+
+@dataclass(frozen=True)
+class Classification(Metric):
+    """What the metrics of this file share."""
+
+    _: KW_ONLY
+    threshold: float | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            threshold = options.number(f"{type(self).__name__}: threshold", self.threshold, -np.inf)
+            object.__setattr__(self, "threshold", float(threshold))
+
+    def check(self, loss: Loss, output_shape: Shape) -> Metric:
+        """Refuse losses and outputs without classes; set the threshold of a loss of logits."""
+        if loss.name in _REGRESSION:
+            raise ValueError(
+                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
+            )
+        if len(output_shape) > 1:
+            raise ValueError(
+                f'compile: "{self.name}" needs outputs (classes,), the last layer gives {output_shape}'
+            )
+        if loss.name == "binary_cross_entropy_with_logits" and self.threshold is None:
+            return replace(self, threshold=0.0)
+        return self
+
+    def _each_output(self, predictions: Array) -> bool:
+        """Tell yes-or-no outputs from one output a class."""
+        return self.threshold is not None or predictions.ndim == 1 or predictions.shape[1:] == (1,)
+
+    def _yes(self, predictions: Array, targets: Array) -> tuple[Array, Array]:
+        """Return what is predicted and what is true, (N, outputs) bool."""
+        if predictions.size != targets.size or predictions.ndim > 2:
+            raise ValueError(
+                f"{self.name}: predictions has shape {predictions.shape} and targets {targets.shape}, "
+                "(N, outputs) for both is needed"
+            )
+        p = predictions.reshape(len(predictions), -1)
+        threshold = 0.5 if self.threshold is None else self.threshold
+        return p > threshold, targets.reshape(p.shape) > 0.5
+
+
+@dataclass(frozen=True)
+class Accuracy(Classification):
+    """Share of the samples, or of the yes-or-no outputs, that are predicted correctly.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Outputs above it say yes; see the head of this file. 0.5 by default, 0 for logits.
+    name : str
+    """
+
+    name: str = "accuracy"
+
+    def check(self, loss: Loss, output_shape: Shape) -> Metric:
+        """Leave the counting to the interpreter where the loss is over classes."""
+        checked = super().check(loss, output_shape)
+        if loss.name in _CLASSES and self.threshold is None:
+            checked = replace(self)
+            object.__setattr__(checked, "counted", True)  # no field: no part of what the user wrote
+        return checked
+
+    def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> float:
+        """Return the share, 0 to 1."""
+        p, t = as_pair(self.name, predictions, targets)
+        weights = as_weights(self.name, sample_weight, len(p))
+        if self._each_output(p):
+            yes, true = self._yes(p, t)
+            right = (yes == true).mean(axis=1)
+        else:
+            right = as_labels(self.name, "predictions", p) == as_labels(self.name, "targets", t)
+        return float(weights @ right / weights.sum())
+
+
+@dataclass(frozen=True)
+class TopKAccuracy(Metric):
+    """Share of the samples whose class is among the k largest outputs; of equal outputs the first come first.
+
+    Parameters
+    ----------
+    k : int
+        At most the number of classes.
+    name : str
+    """
+
+    k: int = 5
+    _: KW_ONLY
+    name: str = "top_k"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", options.integer("TopKAccuracy: k", self.k, 1))
+
+    def check(self, loss: Loss, output_shape: Shape) -> Metric:
+        """Refuse losses that are not over classes, and fewer than k classes."""
+        if loss.name in (*_REGRESSION, "binary_cross_entropy_with_logits"):
+            raise ValueError(
+                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
+            )
+        if len(output_shape) != 1 or output_shape[0] < self.k:
+            raise ValueError(
+                f'compile: "{self.name}" needs outputs ({self.k} or more,), the last layer gives {output_shape}'
+            )
+        return self
+
+    def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> float:
+        """Return the share, 0 to 1."""
+        p, t = as_pair(self.name, predictions, targets)
+        if p.ndim != 2 or p.shape[1] < self.k:
+            raise ValueError(
+                f"{self.name}: predictions has shape {p.shape}, (N, {self.k} or more) is needed"
+            )
+        weights = as_weights(self.name, sample_weight, len(p))
+        labels = as_labels(self.name, "targets", t).astype(np.int64)[:, None]
+        if labels.min() < 0 or labels.max() >= p.shape[1]:
+            raise ValueError(
+                f"{self.name}: targets are classes {labels.min()} to {labels.max()}, "
+                f"from 0 to {p.shape[1] - 1} are needed"
+            )
+        own = np.take_along_axis(p, labels, axis=1)
+        # "not <=" rather than ">", so that NaN comes first and a sample with an output of NaN is wrong.
+        before = ~(p <= own) | ((p == own) & (np.arange(p.shape[1]) < labels))
+        return float(weights @ (before.sum(axis=1) < self.k) / weights.sum())
+
+
+@dataclass(frozen=True)
+class _Rate(Classification):
+    """What precision, recall and F1 share: a value of each class, out of three sums over the samples, averaged."""
+
+    _: KW_ONLY
+    average: str | None = "macro"
+    zero_division: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind = type(self).__name__
+        if self.average is not None:
+            options.choice(f"{kind}: average", self.average, AVERAGES)
+        zero_division = options.fraction(f"{kind}: zero_division", self.zero_division)
+        object.__setattr__(self, "zero_division", zero_division)
+
+    def check(self, loss: Loss, output_shape: Shape) -> Metric:
+        """Need one number, and two classes for "binary"."""
+        if self.average is None:
+            raise ValueError(f'compile: "{self.name}" has average None and gives an array, a number is needed')
+        if self.average == "binary" and output_shape not in ((1,), (2,)):
+            raise ValueError(
+                f'compile: "{self.name}" has average "binary", needed are outputs (1,) or (2,), '
+                f"the last layer gives {output_shape}"
+            )
+        return super().check(loss, output_shape)
+
+    def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> Any:
+        """Return it, 0 to 1; with average None one a class, (classes,)."""
+        p, t = as_pair(self.name, predictions, targets)
+        weights = as_weights(self.name, sample_weight, len(p))
+        hits, taken, true = self._sums(p, t, weights)
+        if self.average == "binary" and len(hits) > 1:
+            if len(hits) != 2:
+                raise ValueError(f'{self.name}: average is "binary" with {len(hits)} classes, 2 are needed')
+            hits, taken, true = hits[1:], taken[1:], true[1:]
+        if self.average == "micro":
+            hits, taken, true = hits.sum(keepdims=True), taken.sum(keepdims=True), true.sum(keepdims=True)
+        above, below = self._fraction(hits, taken, true)
+        values = np.where(below > 0, above / np.where(below > 0, below, 1.0), self.zero_division)
+        if self.average is None:
+            return values
+        if self.average == "weighted" and true.sum() > 0:
+            return float(values @ true / true.sum())
+        if not self._each_output(p):  # classes that nobody has seen have no part in the mean
+            values = values[taken + true > 0]
+        return float(values.mean())
+
+    def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
+        """Return above and below the line, of samples found, taken for the class, and of the class."""
+        raise NotImplementedError
+
+    def _sums(self, p: Array, t: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """Return the samples of each class that are found, that are taken for it, and that are of it."""
+        if self._each_output(p):
+            yes, true = self._yes(p, t)
+            return weights @ (yes & true), weights @ yes, weights @ true
+        matrix = confusion_matrix(t, p, p.shape[1], sample_weight=weights)
+        return matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Precision(_Rate):
+    """Share of the samples taken for a class that are of that class.
+
+    Parameters
+    ----------
+    average : "macro", "micro", "weighted", "binary" or None
+        For several classes: "macro" the mean of the classes' values; "micro" the value of the sums over all
+        classes; "weighted" the mean by each class's samples; "binary" the value of class 1 of two; None an array
+        of one value a class, which compile() does not take. A single output has one value, that of the samples
+        that say yes. As in scikit-learn, where the default is "binary".
+    zero_division : float
+        What a value is that would be 0 / 0.
+    threshold : float, optional
+        Outputs above it say yes; see the head of this file. 0.5 by default, 0 for logits.
+    name : str
+    """
+
+    name: str = "precision"
+
+    def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
+        return hits, taken
+
+
+@dataclass(frozen=True)
+class Recall(_Rate):
+    """Share of the samples of a class that are taken for it; the parameters are those of Precision."""
+
+    name: str = "recall"
+
+    def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
+        return hits, true
+
+
+@dataclass(frozen=True)
+class F1(_Rate):
+    """Harmonic mean of precision and recall, 2 found / (taken + true); the parameters are those of Precision."""
+
+    name: str = "f1"
+
+    def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
+        return 2 * hits, taken + true
+
+
+CLASSES = (Accuracy, TopKAccuracy, Precision, Recall, F1)
