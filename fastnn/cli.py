@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from . import jsonfile
 
 if TYPE_CHECKING:
-    from .datasets.split import TrainTest
+    from .datasets import TrainTest
 
 DATA = ("digits", "mnist")
 MODELS = ("small_cnn", "lenet5")

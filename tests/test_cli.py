@@ -164,7 +164,7 @@ def test_wrong_arguments_are_one_line(capsys, arguments, text):
 def test_wrong_data_are_one_line(capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("FASTNN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("fastnn.datasets.local.SYSTEM_DATA", tmp_path)
+    monkeypatch.setattr("fastnn.datasets.folders.SYSTEM_DATA", tmp_path)
     message = error_of(capsys, "train", "--data", "mnist", "--data-dir", str(tmp_path / "nowhere"))
     assert str(tmp_path / "nowhere") in message
     assert "FASTNN_DATA" in message

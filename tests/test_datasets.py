@@ -1,40 +1,26 @@
 """Data sets: the embedded digits, MNIST from a folder, a user's npz file."""
 
+import copy
 import gzip
+import hashlib
 import os
-import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_files import idx_bytes, write_mnist
 
-from fastnn.datasets import digits, load_npz, mnist, stratified_split
+from fastnn.datasets import (
+    digits,
+    fashion_mnist,
+    idx_sets,
+    load_idx,
+    load_npz,
+    mnist,
+    stratified_split,
+)
 
 REAL_DATA = os.environ.get("FASTNN_DATA", "")
-FILES = {
-    "train-images{}idx3-ubyte": (20, 28, 28),
-    "train-labels{}idx1-ubyte": (20,),
-    "t10k-images{}idx3-ubyte": (10, 28, 28),
-    "t10k-labels{}idx1-ubyte": (10,),
-}
-
-
-def idx_bytes(values):
-    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
-
-
-def write_mnist(folder, *, dot="-", packed=False):
-    """Write a small MNIST; give the four arrays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    arrays = []
-    for name, shape in FILES.items():
-        high = 256 if len(shape) == 3 else 10
-        values = rng.integers(0, high, shape, dtype=np.uint8)
-        data = idx_bytes(values)
-        path = folder / (name.format(dot) + (".gz" if packed else ""))
-        path.write_bytes(gzip.compress(data) if packed else data)
-        arrays.append(values)
-    return arrays
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +103,7 @@ def test_mnist_is_found_by_environment(tmp_path, monkeypatch, variable):
 
 
 def test_mnist_missing_lists_folders_and_remedy(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastnn.datasets.local.SYSTEM_DATA", tmp_path / "no-system")
+    monkeypatch.setattr("fastnn.datasets.folders.SYSTEM_DATA", tmp_path / "no-system")
     write_mnist(tmp_path / "part")
     (tmp_path / "part" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(FileNotFoundError) as caught:
@@ -163,6 +149,57 @@ def test_mnist_damaged_files_are_named(tmp_path, damage):
     assert str(path) in str(caught.value)
 
 
+def test_images_come_as_floats_or_as_they_are(tmp_path):
+    images, *_ = write_mnist(tmp_path)
+    (x, _), _ = mnist(tmp_path, dtype="uint8")
+    assert x.dtype == np.uint8
+    np.testing.assert_array_equal(x, images[:, None])
+    (doubles, _), _ = mnist(tmp_path, dtype=np.float64)
+    np.testing.assert_array_equal(doubles, images[:, None] / 255)
+    for wrong in ("int8", None, "pictures"):
+        with pytest.raises(TypeError, match=r"mnist: dtype is .*float32, float64, uint8"):
+            mnist(tmp_path, dtype=wrong)
+
+
+def test_fashion_mnist_has_names_and_is_not_taken_for_mnist(tmp_path, monkeypatch):
+    *_, test_labels = write_mnist(tmp_path / "fashion-mnist")
+    data = fashion_mnist(tmp_path)
+    assert data.classes[9] == "Ankle boot" and len(data.classes) == 10
+    assert copy.deepcopy(data).classes == data.classes
+    with pytest.raises(FileNotFoundError, match="not found"):
+        mnist(tmp_path)
+    digest = hashlib.sha256(idx_bytes(test_labels)).hexdigest()
+    monkeypatch.setitem(idx_sets.TEST_LABELS, "fashion_mnist", digest)
+    folder = tmp_path / "fashion-mnist"
+    assert fashion_mnist(folder)[1][1].tolist() == test_labels.tolist()
+    with pytest.raises(FileNotFoundError, match=r"fashion-mnist \(holds fashion_mnist\)"):
+        mnist(folder)
+
+
+@pytest.mark.skipif(not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="not installed")
+def test_real_fashion_mnist():
+    (x_train, y_train), (x_test, y_test) = fashion_mnist(dtype="uint8")
+    assert x_train.shape == (60_000, 1, 28, 28)
+    assert x_test.shape == (10_000, 1, 28, 28)
+    assert np.bincount(y_train).tolist() == [6000] * 10
+    assert y_test[:5].tolist() == [9, 2, 1, 1, 6]
+
+
+def test_four_idx_files_of_any_size(tmp_path):
+    write_mnist(tmp_path, packed=True)
+    for stem, n in (("train", 20), ("t10k", 10)):
+        images = np.full((n, 5, 7), 255, np.uint8)
+        (tmp_path / f"{stem}-images-idx3-ubyte.gz").write_bytes(idx_bytes(images))
+    (x, y), (x_test, _) = load_idx(tmp_path)
+    assert (x.shape, y.shape, x_test.shape) == ((20, 1, 5, 7), (20,), (10, 1, 5, 7))
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(idx_bytes(np.zeros((10, 7, 5), np.uint8)))
+    with pytest.raises(ValueError, match=r"t10k.*needed is \(N, 5, 7\)"):
+        load_idx(tmp_path)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(FileNotFoundError, match="lacks t10k-images-idx3-ubyte"):
+        load_idx(tmp_path)
+
+
 @pytest.mark.skipif(not REAL_DATA, reason="FASTNN_DATA is not set")
 def test_real_mnist(monkeypatch):
     monkeypatch.setenv("FASTNN_DATA", REAL_DATA)
@@ -196,6 +233,18 @@ def test_npz_with_two_arrays_is_scaled_and_split(tmp_path):
     assert np.bincount(y_train).tolist() == [8] * 5
 
 
+def test_npz_keeps_pixels_and_names_of_classes(tmp_path):
+    x = np.arange(50, dtype=np.uint8)[:, None, None] + np.zeros((50, 6, 6), np.uint8)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(50) % 2, classes=["cat", "dog"])
+    data = load_npz(tmp_path / "a.npz", dtype="uint8")
+    assert data.classes == ("cat", "dog")
+    assert data[0][0].dtype == np.uint8
+    assert (data[0][0][:, 0, 0, 0] % 2 == data[0][1]).all()
+    np.savez(tmp_path / "b.npz", x=x / 255, y=np.arange(50) % 2)
+    with pytest.raises(ValueError, match=r"b\.npz: x has dtype float64, needed for dtype=uint8 is uint8"):
+        load_npz(tmp_path / "b.npz", dtype="uint8")
+
+
 GOOD_X, GOOD_Y = np.zeros((10, 1, 4, 4), np.float32), np.arange(10) % 2
 BAD_ARRAYS = {
     "other names": ({"images": GOOD_X, "labels": GOOD_Y}, "images, labels"),
@@ -210,6 +259,7 @@ BAD_ARRAYS = {
     "beyond float32": ({"x": GOOD_X + np.float64(1e300), "y": GOOD_Y}, "infinite"),
     "too few to split": ({"x": GOOD_X[:4], "y": GOOD_Y[:4]}, "at least one each"),
     "objects": ({"x": np.array([None, 1], dtype=object), "y": GOOD_Y}, "readable"),
+    "names that are numbers": ({"x": GOOD_X, "y": GOOD_Y, "classes": np.arange(2)}, "classes has shape"),
     "other test shape": (
         {"x_train": GOOD_X, "y_train": GOOD_Y, "x_test": GOOD_X[:, :, :3], "y_test": GOOD_Y},
         "equal shapes",

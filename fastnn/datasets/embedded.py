@@ -5,7 +5,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .split import TrainTest, stratified_split
+from .split import stratified_split
+from .train_test import TrainTest
 
 GREY_LEVELS = 16  # the file holds 0 to 16, the number of dark pixels in a 4x4 square
 
@@ -27,8 +28,9 @@ def digits(*, test_fraction: float = 0.2, seed: int = 0, dtype: DTypeLike = np.f
 
     Returns
     -------
-    (x_train, y_train), (x_test, y_test)
-        x of shape (N, 1, 8, 8), `dtype`, from 0 (white) to 1 (black); y of shape (N,), int64, 0 to 9.
+    TrainTest
+        ``(x_train, y_train), (x_test, y_test)``: x of shape (N, 1, 8, 8), `dtype`, from 0 (white) to 1 (black);
+        y of shape (N,), int64, 0 to 9.
 
     Raises
     ------
@@ -42,4 +44,4 @@ def digits(*, test_fraction: float = 0.2, seed: int = 0, dtype: DTypeLike = np.f
     with (files(__package__) / "digits.npz").open("rb") as file, np.load(file) as arrays:
         x = (arrays["images"][:, None] / GREY_LEVELS).astype(dtype)
         y = arrays["labels"].astype(np.int64)
-    return stratified_split(x, y, test_fraction=test_fraction, seed=seed)
+    return stratified_split(x, y, test_fraction=test_fraction, seed=seed, classes=tuple("0123456789"))

@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 UNSIGNED_BYTE = 0x08
 
 
+def unpacked(path: Path) -> bytes:
+    """Give the bytes of a file, packed by gzip or plain; ValueError if it is packed and damaged."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            return gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
+    return data
+
+
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     """Read one IDX file of unsigned bytes, packed by gzip or plain.
 
@@ -31,12 +42,7 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
         If the file is no such IDX file, is shorter or longer than its header says, or is a damaged gzip file.
         The message names the file.
     """
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: damaged or truncated gzip file ({error})") from error
+    data = unpacked(path)
     magic = bytes((0, 0, UNSIGNED_BYTE, ndim))
     if data[:4] != magic:
         raise ValueError(
@@ -50,7 +56,5 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     size = math.prod(shape)
     if len(data) - start != size:
         state = "truncated" if len(data) - start < size else "too long"
-        raise ValueError(
-            f"{path}: {state}: {len(data) - start} bytes after the header, shape {shape} needs {size}"
-        )
+        raise ValueError(f"{path}: {state}: {len(data) - start} bytes after the header, shape {shape} needs {size}")
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)

@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Labelled = tuple[NDArray[Any], NDArray[np.int64]]
-TrainTest = tuple[Labelled, Labelled]
+from .train_test import TrainTest
 
 
 def stratified_split(
-    x: NDArray[Any], y: NDArray[np.int64], *, test_fraction: float = 0.2, seed: int = 0
+    x: NDArray[Any],
+    y: NDArray[np.int64],
+    *,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    classes: tuple[str, ...] = (),
 ) -> TrainTest:
     """Hold out the same share of every class, in seeded random order.
 
@@ -24,10 +28,13 @@ def stratified_split(
         Share of each class that goes to the test part, rounded to whole samples.
     seed : int
         The same seed gives the same split.
+    classes : tuple of str
+        Names of the classes, for the attribute of the result.
 
     Returns
     -------
-    (x_train, y_train), (x_test, y_test)
+    TrainTest
+        ``(x_train, y_train), (x_test, y_test)``.
 
     Raises
     ------
@@ -49,4 +56,4 @@ def stratified_split(
             f"stratified_split: test_fraction {test_fraction} of {len(x)} samples leaves "
             f"{len(train)} for training and {len(test)} for testing, needed is at least one each"
         )
-    return (x[train], y[train]), (x[test], y[test])
+    return TrainTest((x[train], y[train]), (x[test], y[test]), classes)
