@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, initializers, metrics, models
+    from . import datasets, initializers, losses, metrics, models
     from .history import History
     from .info import show_config
     from .layers import (
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         Tanh,
     )
     from .model import Sequential
-    from .optimizers import SGD, Adam, Momentum, Optimizer
+    from .optimizers import SGD, Adagrad, Adam, AdamW, Momentum, NAdam, Optimizer, RMSprop
     from .threads import get_num_threads, set_num_threads
 
 __all__ = [
     "SGD",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "Conv2D",
     "Dense",
     "Flatten",
@@ -43,7 +45,9 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "Momentum",
+    "NAdam",
     "Optimizer",
+    "RMSprop",
     "ReLU",
     "Sequential",
     "Sigmoid",
@@ -52,6 +56,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "initializers",
+    "losses",
     "metrics",
     "models",
     "set_num_threads",
@@ -67,7 +72,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("datasets", "initializers", "metrics", "models"):
+    if name in ("datasets", "initializers", "losses", "metrics", "models"):
         return import_module(f".{name}", __name__)
     for module in _MODULES:
         found = getattr(import_module(f".{module}", __name__), name, None)

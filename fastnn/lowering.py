@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastnn_kernels.memory import Memory
-from fastnn_kernels.tape import Tape, Value
+from fastnn_kernels.tape import Value
 
-from .layers.base import Layer, Shape, Weight
+from .layers import chain
+from .layers.base import Layer, ModelTape, Shape, Weight
 
 
 @dataclass(frozen=True)
@@ -19,60 +20,64 @@ class Lowered:
 
     Attributes
     ----------
-    tape : Tape
+    tape : ModelTape
+        Its `outputs` say what each layer gives, by the layer's name, those inside others included.
     weights : dict of str to Weight
-        By parameter name: "conv2d/w", "conv2d/b", "conv2d_1/w", ...
-    outputs : dict of str to Value
-        What each layer gives, by the layer's name.
+        By parameter name: "conv2d/w", "conv2d/b", "conv2d_1/w", "residual/conv2d/w", ...
+    output : Value
+        What the last layer gives.
     """
 
-    tape: Tape
+    tape: ModelTape
     weights: dict[str, Weight]
-    outputs: dict[str, Value]
+    output: Value
 
-    @property
-    def output(self) -> Value:
-        """What the last layer gives."""
-        return list(self.outputs.values())[-1]
+    def check_batches(self, function: str, samples: int, batch_size: int, *, drop_last: bool = False) -> None:
+        """Raise ValueError where a layer cannot train on one of the batches, the last one included."""
+        rest = 0 if drop_last else samples % batch_size
+        try:
+            self.tape.check_batches(samples - rest, batch_size)
+        except ValueError as error:
+            raise ValueError(f"{function}: {error}") from None
+        try:
+            self.tape.check_batches(samples, batch_size)
+        except ValueError as error:
+            if rest:
+                raise ValueError(
+                    f"{function}: {error}; the last batch of {samples} samples by {batch_size} has {rest}: "
+                    "drop_last=True leaves it out"
+                ) from None
 
 
-def layer_names(layers: Sequence[Layer]) -> list[str]:
-    """Name each layer after its kind, numbered from the second on: conv2d, conv2d_1, dense."""
-    names: list[str] = []
-    seen: dict[str, int] = {}
-    for layer in layers:
-        count = seen.get(layer.kind, 0)
-        names.append(f"{layer.kind}_{count}" if count else layer.kind)
-        seen[layer.kind] = count + 1
-    return names
-
-
-def lower(layers: Sequence[Layer], input_shape: Shape) -> Lowered:
+def lower(layers: Sequence[Layer], input_shape: Shape, seed: int = 0) -> Lowered:
     """Put the layers on a new tape, one behind the other.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    input_shape : tuple of int
+        Shape of one sample.
+    seed : int
+        The model's; the random numbers of layers follow from it.
 
     Raises
     ------
     ValueError
         If a layer cannot take what the layer in front of it gives; the message names the layer.
     """
-    tape = Tape()
-    lowered = Lowered(tape, {}, {})
+    tape = ModelTape(seed=_layer_seed(seed))
     x = tape.input(input_shape)
-    for k, (name, layer) in enumerate(zip(layer_names(layers), layers, strict=True)):
-        try:
-            weights = {f"{name}/{key}": weight for key, weight in layer.weights(x.shape).items()}
-            params = {
-                full.removeprefix(f"{name}/"): tape.parameter(
-                    full, weight.shape, decay=weight.decay, trainable=layer.trainable
-                )
-                for full, weight in weights.items()
-            }
-            x = layer.lower(tape, x, name=name, params=params)
-        except ValueError as error:
-            raise ValueError(f"Sequential: layers[{k}] ({name}): {error}") from None
-        lowered.weights.update(weights)
-        lowered.outputs[name] = x
-    return lowered
+    try:
+        weights = chain.weights(layers, x.shape)
+        params = tape.own(weights, chain.states(layers, x.shape))
+        return Lowered(tape, weights, chain.lower(layers, tape, x, params=params))
+    except ValueError as error:
+        raise ValueError(f"Sequential: {error}") from None
+
+
+def _layer_seed(seed: int) -> int:
+    """Derive the key of the layers' random numbers, which then follow from no other use of the seed."""
+    return int(np.random.SeedSequence(seed, spawn_key=tuple(b"layers")).generate_state(1, np.uint64)[0])
 
 
 def initialize(lowered: Lowered, memory: Memory, seed: int) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastnn_kernels import _options as options
-from fastnn_kernels import reference
 from fastnn_kernels.memory import Memory
 
-from . import inputs, losses, optimizers, summary, training
+from . import inputs, losses, optimizers, outputs, summary, training
 from .engine import Engine
 from .history import History
 from .initializers import Array
@@ -74,7 +73,7 @@ class Sequential:
         self.input_shape = tuple(options.integer("Sequential: input_shape", size, 1) for size in input_shape)
         self.seed = options.integer("Sequential: seed", seed, 0)
         self.dtype = inputs.as_dtype(dtype)
-        self._lowered = lower(self.layers, self.input_shape)
+        self._lowered = lower(self.layers, self.input_shape, self.seed)
         self._memory = Memory.create(self._lowered.tape, self.dtype)
         initialize(self._lowered, self._memory, self.seed)
         self._engine = Engine(self._lowered.tape, self._memory)
@@ -87,6 +86,11 @@ class Sequential:
     def params(self) -> dict[str, Array]:
         """Parameters by name ("conv2d/w", "conv2d/b", "dense_1/w", ...): views that may be written into."""
         return self._memory.views(self._lowered.tape, self._memory.params)
+
+    @property
+    def states(self) -> dict[str, Array]:
+        """Running statistics by name ("batch_norm/running_mean", ...): views that may be written into."""
+        return self._memory.state_views(self._lowered.tape, self._memory.state)
 
     @property
     def backend(self) -> str:
@@ -115,22 +119,26 @@ class Sequential:
 
     # ---- training
 
-    def compile(self, optimizer: str | Optimizer, loss: str, metrics: Iterable[str | Metric] = ()) -> None:
+    def compile(
+        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Iterable[str | Metric] = ()
+    ) -> None:
         """Choose how to train; the optimizer starts from nothing, the parameters stay.
 
         Parameters
         ----------
-        optimizer : Optimizer or "sgd", "momentum", "adam"
-        loss : "softmax_cross_entropy" or "sum_squared_error"
-            The first takes logits: no softmax layer in front.
+        optimizer : Optimizer or "sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "nadam"
+        loss : Loss or str
+            "softmax_cross_entropy" (takes logits: no softmax layer in front), "categorical_cross_entropy",
+            "binary_cross_entropy_with_logits", "sum_squared_error", "mean_squared_error", "huber", or an object of
+            `fastnn.losses` with options.
         metrics : iterable of str or Metric
             "accuracy", "top_k", "precision", "recall", "f1", "mae", "rmse", "r2", or objects of `fastnn.metrics`.
         """
         optimizer, chosen = optimizers.get(optimizer), losses.get(loss)
         chosen.check_output(self.output_shape, self._last_op)
         measured = get_metrics(metrics, chosen, self.output_shape)
-        lowered = lower(self.layers, self.input_shape)
-        lowered.tape.set_loss(loss, lowered.output)
+        lowered = lower(self.layers, self.input_shape, self.seed)
+        lowered.tape.set_loss(chosen.name, lowered.output, **chosen.attrs)
         update = optimizer.update()
         self._lowered, self._loss, self._optimizer, self._metrics = lowered, chosen, optimizer, measured
         self._counters = training.Counters()
@@ -188,6 +196,7 @@ class Sequential:
         batch = self._batch("fit", x, y)
         (images, targets), validation = self._validation(batch, validation_data, validation_split)
         size = inputs.batch_size("fit", batch_size, len(images), drop_last=drop_last)
+        self._lowered.check_batches("fit", len(images), size, drop_last=drop_last)
         plan = training.Plan(
             x=images,
             y=targets,
@@ -232,33 +241,24 @@ class Sequential:
         return self._predict("predict", x, batch_size)
 
     def predict_proba(self, x: ArrayLike, *, batch_size: int | str = 128) -> Array:
-        """Return probabilities (N, classes).
+        """Return probabilities (N, classes); a model with one output has two classes.
 
-        With the loss "softmax_cross_entropy" the outputs are logits, and this is their softmax; a model whose
-        last layer is a softmax or sigmoid gives its output as it is.
+        With a loss over logits, their softmax or sigmoid; a model whose last layer is a softmax or sigmoid gives its
+        output as it is.
 
         Raises
         ------
         ValueError
             If neither is the case: the outputs are no probabilities.
         """
-        if self._loss is not None and self._loss.takes_logits:
-            return np.asarray(reference.softmax(self._predict("predict_proba", x, batch_size)))
-        if self._last_op not in ("softmax", "sigmoid"):
-            raise ValueError(
-                "predict_proba: the outputs are no probabilities: compile with the loss "
-                '"softmax_cross_entropy" or end the model with Softmax or Sigmoid'
-            )
-        return self._predict("predict_proba", x, batch_size)
+        return outputs.probabilities(self._predict("predict_proba", x, batch_size), self._loss, self._last_op)
 
     def predict_classes(self, x: ArrayLike, *, batch_size: int | str = 128) -> Array:
-        """Return the class with the largest output of each sample, (N,) int64."""
-        if len(self.output_shape) != 1 or self.output_shape[0] < 2:
-            raise ValueError(
-                f"predict_classes: the output of one sample has shape {self.output_shape}, "
-                "(classes,) with at least 2 classes is needed"
-            )
-        return np.asarray(self._predict("predict_classes", x, batch_size).argmax(axis=1))
+        """Return the class with the largest output of each sample, (N,) int64; of one logit 0 or 1.
+
+        With the loss "binary_cross_entropy_with_logits" and several outputs: 0 or 1 for each, (N, outputs).
+        """
+        return outputs.classes(self._predict("predict_classes", x, batch_size), self._loss, self._last_op)
 
     # ---- inside
 

@@ -9,7 +9,7 @@ def table(lowered: Lowered) -> str:
     """Write one line a layer: name, output shape of one sample, number of parameters."""
     tape = lowered.tape
     rows = [("layer", "output shape", "parameters"), ("input", str(tape.inputs[0].shape), "0")]
-    for name, value in lowered.outputs.items():
+    for name, value in tape.outputs.items():
         size = sum(p.size for p in tape.params if p.name.startswith(f"{name}/"))
         rows.append((name, str(value.shape), f"{size:,}"))
     widths = [max(len(row[k]) for row in rows) for k in range(3)]

@@ -6,7 +6,8 @@ from model_helpers import both_backends, small_data, small_model
 
 import fastnn as fn
 import fastnn_kernels.reference as ref
-from fastnn.lowering import layer_names, lower
+from fastnn.layers.chain import layer_names
+from fastnn.lowering import lower
 
 ACTIVATIONS = {
     "relu": fn.ReLU(),

@@ -16,14 +16,6 @@ import fastnn as fn
 import fastnn_kernels.reference as ref
 from fastnn.metrics import averages
 
-OPTIMIZERS = {
-    "sgd": fn.SGD(0.05),
-    "sgd with decay": fn.SGD(0.05, weight_decay=0.1),
-    "momentum": fn.Momentum(0.05, weight_decay=0.1),
-    "adam": fn.Adam(0.01, weight_decay=0.1),
-}
-
-
 @both_backends
 def test_predict_is_the_last_layers_output(backend):
     x, _ = small_data(21)
@@ -87,26 +79,6 @@ def test_one_hot_targets_give_what_labels_give(backend):
     assert soft_loss == pytest.approx(loss)
     assert_same(soft_grads, grads, rtol=1e-10, atol=1e-14)
     assert model.evaluate(x, np.eye(5, dtype=int)[y]) == pytest.approx(model.evaluate(x, y))
-
-
-@both_backends
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_train_step_does_what_the_optimizer_says(backend, name):
-    optimizer = OPTIMIZERS[name]
-    x, y = small_data(17)
-    model = small_model(backend, optimizer=optimizer)
-    update = optimizer.update()
-    params = copy_of(model.params)
-    slots = {key: [np.zeros(p.size) for _ in range(update.slots)] for key, p in params.items()}
-    for step in (1, 2, 3):
-        loss, grads = model.gradients(x, y)
-        assert model.train_step(x, y) == pytest.approx(loss)
-        for key, p in params.items():
-            options = dict(update.options, lr=optimizer.lr, weight_decay=optimizer.weight_decay)
-            if name == "adam":
-                options["step"] = step
-            getattr(ref, update.name)(p.reshape(-1), grads[key].reshape(-1), *slots[key], **options)
-        assert_same(model.params, params, rtol=1e-9, atol=1e-12)
 
 
 @both_backends

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, cast
 
 from fastnn_kernels import _options as options
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Value
 
 from ..initializers import Initializer
 from ..initializers import get as get_initializer
-from .base import Layer
+from .base import Layer, ModelTape, Owned
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Activation(Layer):
         """The op's attributes."""
         return {}
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add one row."""
         return tape.add(self.kind, name=name, x=x, **self.attrs)
 
@@ -108,7 +107,7 @@ def weight_initializer(
     return get_initializer(name, default if w_init is None else w_init)
 
 
-def activate(activation: str | Activation | None, tape: Tape, x: Value, name: str) -> Value:
+def activate(activation: str | Activation | None, tape: ModelTape, x: Value, name: str) -> Value:
     """Add the fused activation of the layer called `name` behind its output x."""
     if activation is None:
         return x

@@ -3,25 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Parameter, State, Tape, Value
 
 from ..initializers import Initializer
 
 Shape = tuple[int, ...]
+# What a layer owns on the tape, by the names of its `weights` and `states`.
+Owned = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter that a layer asks for: its shape and how it starts."""
+    """A parameter that a layer asks for: its shape and how it starts.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    initializer : callable
+        Called with a random generator, shape, fan_in and fan_out.
+    fan_in, fan_out : int
+        Inputs of one output, and outputs that one input reaches.
+    decay : bool
+        False leaves it out of weight decay.
+    trainable : bool
+        False keeps it as it is.
+    max_norm : float, optional
+        Bound on the norm of the weights of each output.
+    """
 
     shape: Shape
     initializer: Initializer
     fan_in: int
     fan_out: int
     decay: bool = True
+    trainable: bool = True
+    max_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A state that a layer asks for: numbers that training moves without a gradient, all starting at `initial`."""
+
+    shape: Shape
+    initial: float = 0.0
+
+
+@dataclass
+class ModelTape(Tape):
+    """A tape that also knows what a model knows of its layers.
+
+    Attributes
+    ----------
+    seed : int
+        Key of the layers' random numbers, 0 <= seed < 2**64; each row draws its own.
+    outputs : dict of str to Value
+        What each layer gives, by its name in the model; layers inside others in front of these.
+    """
+
+    seed: int = 0
+    outputs: dict[str, Value] = field(default_factory=dict)
+
+    def own(self, weights: Mapping[str, Weight], states: Mapping[str, Statistic]) -> dict[str, Parameter | State]:
+        """Add the parameters and the running statistics of layers; return them by the same names."""
+        owned: dict[str, Parameter | State] = {
+            name: self.parameter(
+                name, weight.shape, decay=weight.decay, trainable=weight.trainable, max_norm=weight.max_norm
+            )
+            for name, weight in weights.items()
+        }
+        for name, statistic in states.items():
+            owned[name] = self.state(name, statistic.shape, initial=statistic.initial)
+        return owned
 
 
 @dataclass(frozen=True)
@@ -31,7 +86,7 @@ class Layer:
     Attributes
     ----------
     trainable : bool
-        False keeps the layer's parameters as they are.
+        False keeps the layer's parameters as they are; of a layer that holds others, those of all inside.
     """
 
     kind: ClassVar[str] = "layer"  # what its name in a model starts with: "conv2d", "conv2d_1", ...
@@ -43,15 +98,30 @@ class Layer:
         """Return the parameters the layer needs for samples of `input_shape`, by their name in the layer."""
         return {}
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
-        """Add the layer's rows to the tape and return its output; `params` has the names of `weights`."""
+    def states(self, input_shape: Shape) -> Mapping[str, Statistic]:
+        """Return the running statistics the layer needs, by their name in the layer."""
+        return {}
+
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
+        """Add the layer's rows to the tape and return its output.
+
+        Parameters
+        ----------
+        tape : ModelTape
+        x : Value
+            The layer's input.
+        name : str
+            The layer's name in the model.
+        params : mapping
+            The tape's parameters and states, by the names of `weights` and `states`.
+        """
         raise NotImplementedError
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample behind the layer, as the ops of the tape have it."""
-        tape = Tape()
+        tape = ModelTape()
         x = tape.input(input_shape)
-        params = {key: tape.parameter(key, weight.shape) for key, weight in self.weights(input_shape).items()}
+        params = tape.own(self.weights(x.shape), self.states(x.shape))
         return self.lower(tape, x, name=self.kind, params=params).shape
 
     def _set(self, **values: Any) -> None:

@@ -8,13 +8,13 @@ from typing import ClassVar, cast
 
 from fastnn_kernels import _options as options
 from fastnn_kernels._options import Padding, Pads, Pair, Size
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Value
 
 from .. import initializers
 from ..initializers import Initializer
 from . import activation as activations
 from .activation import Activation, activate
-from .base import Layer, Shape, Weight
+from .base import Layer, ModelTape, Owned, Shape, Weight
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class Conv2D(Layer):
         w_shape = self.filters, input_shape[0], kh, kw
         weights = {"w": Weight(w_shape, cast(Initializer, self.w_init), *fans)}
         if self.bias:
-            weights["b"] = Weight((self.filters,), cast(Initializer, self.b_init), *fans)
+            weights["b"] = Weight((self.filters,), cast(Initializer, self.b_init), *fans, decay=False)
         return weights
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add the convolution and its activation."""
         y = tape.add(
             "conv2d",

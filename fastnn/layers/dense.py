@@ -7,13 +7,13 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, cast
 
 from fastnn_kernels import _options as options
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Value
 
 from .. import initializers
 from ..initializers import Initializer
 from . import activation as activations
 from .activation import Activation, activate
-from .base import Layer, Shape, Weight
+from .base import Layer, ModelTape, Owned, Shape, Weight
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class Dense(Layer):
         fans = input_shape[0], self.units
         weights = {"w": Weight((input_shape[0], self.units), cast(Initializer, self.w_init), *fans)}
         if self.bias:
-            weights["b"] = Weight((self.units,), cast(Initializer, self.b_init), *fans)
+            weights["b"] = Weight((self.units,), cast(Initializer, self.b_init), *fans, decay=False)
         return weights
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add the product and its activation."""
         y = tape.add("dense", name=name, x=x, w=params["w"], b=params.get("b"))
         return activate(self.activation, tape, y, name)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from fastnn_kernels import _options as options
 from fastnn_kernels._options import Size
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Value
 
-from .base import Layer
+from .base import Layer, ModelTape, Owned
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class MaxPool2D(Layer):
         stride = kernel_size if self.stride is None else options.pair("MaxPool2D: stride", self.stride, 1)
         self._set(kernel_size=kernel_size, stride=stride, padding=padding)
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add one row."""
         if len(x.shape) != 3:
             raise ValueError(f"MaxPool2D: the input of one sample has shape {x.shape}, (C, H, W) is needed")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fastnn_kernels.tape import Parameter, Tape, Value
+from fastnn_kernels.tape import Value
 
-from .base import Layer
+from .base import Layer, ModelTape, Owned
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,6 @@ class Flatten(Layer):
 
     kind: ClassVar[str] = "flatten"
 
-    def lower(self, tape: Tape, x: Value, *, name: str, params: Mapping[str, Parameter]) -> Value:
+    def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add one row."""
         return tape.add("reshape", name=name, x=x, shape=(math.prod(x.shape),))
