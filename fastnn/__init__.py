@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from .history import History
     from .info import show_config
     from .layers import (
+        ELU,
+        GELU,
         Conv2D,
         Dense,
         Flatten,
         Identity,
         Layer,
         LeakyReLU,
+        LogSoftmax,
         MaxPool2D,
         ReLU,
         Sigmoid,
+        SiLU,
         Softmax,
+        Softplus,
+        Step,
         Tanh,
     )
     from .model import Sequential
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adagrad",
     "Adam",
@@ -43,6 +51,7 @@ __all__ = [
     "Identity",
     "Layer",
     "LeakyReLU",
+    "LogSoftmax",
     "MaxPool2D",
     "Momentum",
     "NAdam",
@@ -50,8 +59,11 @@ __all__ = [
     "RMSprop",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
+    "Step",
     "Tanh",
     "datasets",
     "get_num_threads",

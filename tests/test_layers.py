@@ -10,12 +10,18 @@ from fastnn.layers.chain import layer_names
 from fastnn.lowering import lower
 
 ACTIVATIONS = {
-    "relu": fn.ReLU(),
-    "leaky_relu": fn.LeakyReLU(),
+    "step": fn.Step(),
+    "identity": fn.Identity(),
     "sigmoid": fn.Sigmoid(),
     "tanh": fn.Tanh(),
-    "identity": fn.Identity(),
+    "relu": fn.ReLU(),
+    "leaky_relu": fn.LeakyReLU(),
+    "elu": fn.ELU(),
+    "gelu": fn.GELU(),
+    "silu": fn.SiLU(),
+    "softplus": fn.Softplus(),
     "softmax": fn.Softmax(),
+    "log_softmax": fn.LogSoftmax(),
 }
 
 
@@ -109,6 +115,17 @@ def test_softmax_of_images_is_over_the_channels(backend):
 
 
 @both_backends
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [(fn.ELU(alpha=0.5), {"alpha": 0.5}), (fn.GELU(approximate="tanh"), {"approximate": "tanh"})],
+)
+def test_options_of_activations(layer, options, backend):
+    x, _ = small_data(3)
+    model = small_model(backend, layers=[layer], loss="sum_squared_error")
+    np.testing.assert_allclose(model.predict(x), getattr(ref, layer.kind)(x, **options), rtol=1e-10, atol=1e-12)
+
+
+@both_backends
 def test_leaky_relu_slope(backend):
     model = small_model(backend, layers=[fn.LeakyReLU(negative_slope=0.25)], loss="sum_squared_error")
     x, _ = small_data(3)
@@ -134,6 +151,8 @@ def test_leaky_relu_slope(backend):
         (lambda: fn.MaxPool2D(2, padding=2), ValueError, "MaxPool2D: padding is \\(2, 2\\).*half"),
         (lambda: fn.MaxPool2D(2, stride=0), ValueError, "MaxPool2D: stride is 0"),
         (lambda: fn.LeakyReLU(negative_slope=-1), ValueError, "LeakyReLU: negative_slope is -1"),
+        (lambda: fn.ELU(alpha=-1), ValueError, "ELU: alpha is -1"),
+        (lambda: fn.GELU(approximate="erf"), ValueError, "GELU: approximate is 'erf'.*'tanh'"),
     ],
 )
 def test_wrong_options(call, error, message):

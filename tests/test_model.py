@@ -16,6 +16,7 @@ import fastnn as fn
 import fastnn_kernels.reference as ref
 from fastnn.metrics import averages
 
+
 @both_backends
 def test_predict_is_the_last_layers_output(backend):
     x, _ = small_data(21)

@@ -17,8 +17,8 @@ from .base import Layer, ModelTape, Owned
 class Activation(Layer):
     """A function of each element, or of each sample's classes; `kind` is also the op's name."""
 
-    # The initializer of the weights in front, where none is given: he for the relu family, as half of its
-    # inputs are lost or small.
+    # The initializer of the weights in front, where none is given: he for the relu family and its smooth
+    # relatives, as half of their inputs are lost or small.
     w_init: ClassVar[str] = "glorot_uniform"
 
     @property
@@ -32,30 +32,17 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True)
-class ReLU(Activation):
-    """max(x, 0)."""
+class Step(Activation):
+    """1 where x > 0, else 0; nothing in front of it learns, as its derivative is 0."""
 
-    kind = "relu"
-    w_init = "he_normal"
+    kind = "step"
 
 
 @dataclass(frozen=True)
-class LeakyReLU(Activation):
-    """x where x > 0 and negative_slope * x elsewhere."""
+class Identity(Activation):
+    """The input as it is."""
 
-    kind = "leaky_relu"
-    w_init = "he_normal"
-
-    _: KW_ONLY
-    negative_slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        self._set(negative_slope=float(options.number("LeakyReLU: negative_slope", self.negative_slope)))
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """The slope."""
-        return {"negative_slope": self.negative_slope}
+    kind = "identity"
 
 
 @dataclass(frozen=True)
@@ -73,10 +60,101 @@ class Tanh(Activation):
 
 
 @dataclass(frozen=True)
-class Identity(Activation):
-    """The input as it is."""
+class ReLU(Activation):
+    """max(x, 0); derivative 0 at 0."""
 
-    kind = "identity"
+    kind = "relu"
+    w_init = "he_normal"
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """x where x > 0 and negative_slope * x elsewhere.
+
+    Parameters
+    ----------
+    negative_slope : float
+        At least 0.
+    """
+
+    kind = "leaky_relu"
+    w_init = "he_normal"
+
+    _: KW_ONLY
+    negative_slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        self._set(negative_slope=float(options.number("LeakyReLU: negative_slope", self.negative_slope)))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The slope."""
+        return {"negative_slope": self.negative_slope}
+
+
+@dataclass(frozen=True)
+class ELU(Activation):
+    """x where x > 0 and alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016).
+
+    Parameters
+    ----------
+    alpha : float
+        At least 0.
+    """
+
+    kind = "elu"
+    w_init = "he_normal"
+
+    _: KW_ONLY
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._set(alpha=float(options.number("ELU: alpha", self.alpha)))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Alpha."""
+        return {"alpha": self.alpha}
+
+
+@dataclass(frozen=True)
+class GELU(Activation):
+    """x times the normal distribution function (Hendrycks and Gimpel 2016).
+
+    Parameters
+    ----------
+    approximate : "none" or "tanh"
+        "tanh" for the form with a tanh.
+    """
+
+    kind = "gelu"
+    w_init = "he_normal"
+
+    _: KW_ONLY
+    approximate: str = "none"
+
+    def __post_init__(self) -> None:
+        options.choice("GELU: approximate", self.approximate, ("none", "tanh"))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The form."""
+        return {"approximate": self.approximate}
+
+
+@dataclass(frozen=True)
+class SiLU(Activation):
+    """x * sigmoid(x), also called swish."""
+
+    kind = "silu"
+    w_init = "he_normal"
+
+
+@dataclass(frozen=True)
+class Softplus(Activation):
+    """log(1 + exp(x))."""
+
+    kind = "softplus"
 
 
 @dataclass(frozen=True)
@@ -89,7 +167,19 @@ class Softmax(Activation):
     kind = "softmax"
 
 
-_NAMED = {cls.kind: cls for cls in (ReLU, LeakyReLU, Sigmoid, Tanh, Identity, Softmax)}
+@dataclass(frozen=True)
+class LogSoftmax(Activation):
+    """Logarithm of the softmax over the classes (the first axis of a sample)."""
+
+    kind = "log_softmax"
+
+
+_NAMED = {
+    cls.kind: cls
+    for cls in (
+        Step, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, GELU, SiLU, Softplus, Softmax, LogSoftmax,
+    )
+}  # fmt: skip
 
 
 def get(name: str, activation: str | Activation | None) -> Activation | None:
@@ -99,9 +189,7 @@ def get(name: str, activation: str | Activation | None) -> Activation | None:
     return _NAMED[options.choice(name, activation, tuple(_NAMED))]()
 
 
-def weight_initializer(
-    name: str, w_init: str | Initializer | None, activation: Activation | None
-) -> Initializer:
+def weight_initializer(name: str, w_init: str | Initializer | None, activation: Activation | None) -> Initializer:
     """Choose the weights' initializer: the one given, else the one that suits the fused activation."""
     default = Activation.w_init if activation is None else activation.w_init
     return get_initializer(name, default if w_init is None else w_init)

@@ -30,10 +30,10 @@ class Conv2D(Layer):
     padding : int, (h, w), ((top, bottom), (left, right)), "valid" or "same"
         "same" keeps the image's size and needs stride 1.
     activation : str or Activation, optional
-        "relu", "leaky_relu", "sigmoid", "tanh", "identity", "softmax", or a layer.
+        The name of any ("relu", "gelu", "tanh", ...), or its layer with options.
     bias : bool
     w_init : str or callable, optional
-        Start of w (filters, C_in, KH, KW): "he_normal" in front of relu and leaky_relu given as `activation`,
+        Start of w (filters, C_in, KH, KW): "he_normal" where `activation` is relu, leaky_relu, elu, gelu or silu,
         "glorot_uniform" otherwise.
     b_init : str or callable
         Start of b (filters,).

@@ -25,10 +25,10 @@ class Dense(Layer):
     units : int
         Outputs.
     activation : str or Activation, optional
-        "relu", "leaky_relu", "sigmoid", "tanh", "identity", "softmax", or a layer.
+        The name of any ("relu", "gelu", "tanh", ...), or its layer with options.
     bias : bool
     w_init : str or callable, optional
-        Start of w (features, units): "he_normal" in front of relu and leaky_relu given as `activation`,
+        Start of w (features, units): "he_normal" where `activation` is relu, leaky_relu, elu, gelu or silu,
         "glorot_uniform" otherwise.
     b_init : str or callable
         Start of b (units,).
