@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets, initializers, losses, metrics, models
+    from .callbacks import Callback, ProgressBar
     from .history import History
     from .info import show_config
     from .layers import (
@@ -44,6 +45,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Callback",
     "Conv2D",
     "Dense",
     "Flatten",
@@ -56,6 +58,7 @@ __all__ = [
     "Momentum",
     "NAdam",
     "Optimizer",
+    "ProgressBar",
     "RMSprop",
     "ReLU",
     "Sequential",
@@ -77,7 +80,7 @@ __all__ = [
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
 # `fastnn --help` and readers of data sets need not wait for.
-_MODULES = ("info", "threads", "history", "optimizers", "layers", "model")
+_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model")
 
 
 def __getattr__(name: str) -> Any:

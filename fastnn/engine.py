@@ -39,11 +39,6 @@ class Engine:
         self._forget()
 
     @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Shape of one sample's output."""
-        return self._tape.forward[-1].written()[0].shape
-
-    @property
     def backend(self) -> str:
         """The interpreter in use; all state is in the memory, which both share."""
         return self._backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -28,7 +29,15 @@ class History:
         return name in self.history
 
     def add(self, epoch: int, values: dict[str, float]) -> None:
-        """Add an epoch's numbers."""
+        """Add an epoch's numbers; what it has not measured is NaN."""
         self.epochs.append(epoch)
+        for column in self.history.values():
+            column.append(math.nan)
+        self.amend(values)
+
+    def amend(self, values: dict[str, float]) -> None:
+        """Set numbers of the last epoch, new ones too."""
         for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
+            if name not in self.history:
+                self.history[name] = [math.nan] * len(self.epochs)
+            self.history[name][-1] = float(value)

@@ -15,10 +15,10 @@ _CLEAR = "\x1b[K"
 NOTICE = "compiling kernels (once, cached)"
 
 
-def check_verbose(verbose: str | int) -> None:
+def check_verbose(function: str, verbose: str | int) -> None:
     """Check the argument of `Progress`."""
     if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f'fit: verbose is {verbose!r}, needed is "auto", 0, 1 or 2')
+        raise ValueError(f'{function}: verbose is {verbose!r}, needed is "auto", 0, 1 or 2')
 
 
 def line(epoch: int, epochs: int, values: Mapping[str, float]) -> str:
@@ -48,12 +48,12 @@ class Progress:
         self._next_update = 0.0
         self._open = False
 
-    def update(self, epoch: int, done: float, values: Mapping[str, float]) -> None:
-        """Show the share of the epoch that is done and its averages so far."""
+    def update(self, epoch: int, done: str, values: Mapping[str, float]) -> None:
+        """Show how much of the epoch is done and its averages so far."""
         now = time.perf_counter()
         if self.verbose == 1 and now >= self._next_update:
             self._next_update = now + 1.0 / _UPDATES
-            self._write(f"\r{line(epoch, self.epochs, values)}  {done:.0%}{_CLEAR}")
+            self._write(f"\r{line(epoch, self.epochs, values)}  {done}{_CLEAR}")
             self._open = True
 
     def finish(self, epoch: int, values: Mapping[str, float]) -> None:

@@ -1,195 +1,162 @@
-"""The loops over epochs, steps and batches; every argument has been checked by the model."""
+"""The loop over epochs and steps; every argument has been checked by the model."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from . import metrics
+from . import evaluation, metrics
+from .callbacks.base import CallbackList, Logs
 from .engine import Engine
-from .history import History
 from .initializers import Array
 from .interrupts import held_back
 from .metrics import Metric
-from .progress import Progress
-
-
-@dataclass
-class Counters:
-    """Where training stands since compile(): optimizer steps done, and epochs finished."""
-
-    step: int = 0
-    epoch: int = 0
+from .pacer import Pacer
+from .sources import Part, Source
+from .state import TrainingState
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call of fit is to do."""
+    """What one call of fit is to do.
 
-    x: Array
-    y: Array
-    validation: tuple[Array, Array] | None
-    epochs: range
-    batch_size: int
-    drop_last: bool
-    shuffle_seed: int | None
-    lr: float
-    metrics: tuple[Metric, ...]
-    verbose: str | int
-
-    def order(self, epoch: int) -> Array:
-        """Return the samples of an epoch (counted from 0 since compile), in the order they are used."""
-        n = len(self.x)
-        if self.shuffle_seed is None:
-            order = np.arange(n)
-        else:
-            order = np.random.default_rng((self.shuffle_seed, epoch)).permutation(n)
-        return order[: n - n % self.batch_size] if self.drop_last else order
-
-
-class Pacer:
-    """Chooses how many steps the next call of the interpreter gets, so that it lasts about 50 ms.
-
-    Ctrl-C and the progress line wait for the end of a call; a noisy machine may double the time.
+    Attributes
+    ----------
+    source, validation : Source
+    epochs : int
+        Number of the last epoch.
+    lr : float
+        The optimizer's learning rate.
+    schedule : object or None
+        Its method `rates` gives the learning rate of each step.
+    metrics : tuple of Metric
+    quiet : bool
+        Print nothing, not even that kernels are compiled.
     """
 
-    seconds = 0.05
-
-    def __init__(self) -> None:
-        self.steps = 1
-
-    def record(self, steps: int, seconds: float) -> None:
-        """Learn from a call; grow fourfold at most, as one call may have been lucky."""
-        wanted = int(self.seconds * steps / max(seconds, 1e-9))
-        self.steps = max(1, min(wanted, 4 * self.steps))
+    source: Source
+    validation: Source | None
+    epochs: int
+    lr: float
+    schedule: Any
+    metrics: tuple[Metric, ...]
+    quiet: bool
 
 
-def run(engine: Engine, counters: Counters, plan: Plan, history: History) -> None:
-    """Train the epochs of the plan; `history` has all finished epochs, whatever ends the loop."""
-    progress = Progress(plan.verbose, plan.epochs.stop)
-    pacer = Pacer()
-    shuffled = max(counters.epoch, plan.epochs.start)  # which permutation comes next
-    try:
-        for epoch in plan.epochs:
-            order = plan.order(shuffled)
-            values, speed = _train_epoch(engine, counters, plan, order, pacer, progress, epoch + 1)
-            counters.epoch = shuffled = shuffled + 1
-            if plan.validation is not None:
-                found = evaluate(
-                    engine, *plan.validation, plan.batch_size, plan.metrics, quiet=plan.verbose == 0
-                )
-                values |= {f"val_{name}": value for name, value in found.items()}
-            values["images_per_second"] = speed
-            history.add(epoch + 1, values)
-            progress.finish(epoch + 1, values)
-    finally:
-        progress.close()
+class Loop:
+    """Runs a plan from where the state stands; whatever ends it, the state is that of whole steps."""
 
+    def __init__(self, engine: Engine, state: TrainingState, plan: Plan, callbacks: CallbackList) -> None:
+        self.engine, self.state, self.plan, self.callbacks = engine, state, plan, callbacks
+        self.pacer = Pacer(1 if callbacks.batch_level else plan.source.most)
 
-def _train_epoch(
-    engine: Engine, counters: Counters, plan: Plan, order: Array, pacer: Pacer, progress: Progress, number: int
-) -> tuple[dict[str, float], float]:
-    """Train one epoch; return its averages and its images a second, without the call that compiled."""
-    began = time.perf_counter()
-    loss_sum = correct = 0.0
-    done = cold_done = 0
-    cold_seconds = 0.0
-    while done < len(order):
-        part = order[done : done + pacer.steps * plan.batch_size]
-        cold = engine.compiles("train")
-        start = time.perf_counter()
-        results = train(
-            engine, counters, plan.x, plan.y, part, plan.batch_size, plan.lr, quiet=plan.verbose == 0
-        )
-        elapsed = time.perf_counter() - start
-        if cold:
-            cold_done, cold_seconds = len(part), elapsed
-        else:
-            pacer.record(len(results), elapsed)
-        sizes = np.minimum(plan.batch_size, len(part) - plan.batch_size * np.arange(len(results)))
-        loss_sum += float(results[:, 0] @ sizes)
-        correct += float(results[:, 1].sum())
-        done += len(part)
-        values = metrics.averages(loss_sum, correct, done, plan.metrics)
-        progress.update(number, done / len(order), values)
-    seconds = time.perf_counter() - began
-    if done > cold_done:  # an epoch of one call has nothing else to go by
-        return values, (done - cold_done) / (seconds - cold_seconds)
-    return values, done / seconds
+    def run(self) -> None:
+        """Train up to the last epoch, or until a callback stops it."""
+        try:
+            self.callbacks.on_train_begin(self.state.callbacks)
+            while self.state.finished < self.plan.epochs and not self.state.stopped:
+                self._epoch()
+        finally:
+            self.callbacks.on_train_end()
+
+    def _epoch(self) -> None:
+        """Train the rest of the running epoch, or the next one; validate; tell everybody."""
+        state, plan = self.state, self.plan
+        epoch = state.finished
+        if not state.running:
+            self.callbacks.on_epoch_begin(epoch)
+            state.running = True
+        speed = self._steps()
+        if state.samples == 0:  # stopped before the first step
+            return
+        logs = self._averages()
+        if plan.validation is not None:
+            found = evaluation.evaluate(self.engine, plan.validation, plan.metrics, quiet=plan.quiet)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        if plan.schedule is not None or self.callbacks.changes_lr:
+            logs["lr"] = float(self._rates(1, state.fit_step - 1)[0])
+        logs["images_per_second"] = speed
+        state.finish_epoch()
+        state.history.add(epoch + 1, logs)
+        self.callbacks.on_epoch_end(epoch, logs, last=False)
+        state.history.amend(logs)
+        self.callbacks.on_epoch_end(epoch, logs, last=True)
+
+    def _steps(self) -> float:
+        """Do the steps that the running epoch still needs; return images a second, without calls that compiled."""
+        state, source = self.state, self.plan.source
+        began = time.perf_counter()
+        first = state.samples
+        cold_samples, cold_seconds = 0, 0.0
+        source.start(state.epoch, state.position)
+        while not state.stopped and (source.steps is None or state.position < source.steps):
+            part = source.take(self.pacer.steps)
+            if part is None:
+                break
+            self.callbacks.on_batch_begin(state.position)
+            cold = self.engine.compiles("train")
+            start = time.perf_counter()
+            train(self.engine, state, part, self._rates(part.steps, state.fit_step), quiet=self.plan.quiet)
+            elapsed = time.perf_counter() - start
+            if cold:
+                cold_samples, cold_seconds = cold_samples + len(part.order), cold_seconds + elapsed
+            else:
+                self.pacer.record(part.steps, elapsed)
+            self.callbacks.on_progress(state.position - 1, self._averages())
+        done, seconds = state.samples - first, time.perf_counter() - began
+        # Resumed where only the validation was missing, there is nothing to go by at all.
+        if done > cold_samples:  # an epoch of one call has nothing else to go by
+            return (done - cold_samples) / (seconds - cold_seconds)
+        return done / seconds
+
+    def _averages(self) -> Logs:
+        state = self.state
+        return metrics.averages(state.loss_sum, state.correct, state.samples, self.plan.metrics)
+
+    def _rates(self, steps: int, first: int) -> Array:
+        """Return the learning rates of steps of fit, the first of them `first`, counted from 0."""
+        plan, lr = self.plan, self.plan.lr if self.state.lr is None else self.state.lr
+        if plan.schedule is None:
+            return np.full(steps, lr)
+        epoch = plan.source.steps
+        total = None if epoch is None else epoch * plan.epochs
+        return np.asarray(plan.schedule.rates(lr, first, steps, epoch, total), np.float64)
 
 
 def train(
-    engine: Engine,
-    counters: Counters,
-    x: Array,
-    y: Array,
-    order: Array,
-    batch_size: int,
-    lr: float,
-    *,
-    quiet: bool = False,
+    engine: Engine, state: TrainingState, part: Part, rates: Array, *, quiet: bool = False, count: bool = True
 ) -> Array:
-    """Train on the samples of `order` in one call; arrays and step counter change together or not at all."""
-    steps = -(-len(order) // batch_size)
-    args = x, y, order, batch_size, counters.step + 1, np.full(steps, lr)
+    """Train on the batches of a part in one call; arrays and state change together or not at all.
+
+    With ``count=False`` the steps are no part of an epoch.
+    """
+    args = part.x, part.y, part.order, part.batch_size, state.step + 1, rates
+
+    def told(results: Array) -> Array:
+        if count:
+            state.record(results, part.sizes, part.weight_sums)
+        else:
+            state.step += part.steps
+        return results
+
     if engine.backend == "compiled" and not engine.compiles("train"):
         with held_back():
             try:
-                results: Array = engine.call("train", *args)
+                return told(engine.call("train", *args))
             except RuntimeError as error:
-                # Steps before the one that an op refused have changed the parameters.
-                counters.step += getattr(error, "steps", 0)
+                # Steps before the one that an op refused have changed the parameters, but have told no loss.
+                state.step += getattr(error, "steps", 0)
+                state.abandon_epoch()
                 raise
-            counters.step += steps
-        return results
     # Compiling, and NumPy, may take seconds: let Ctrl-C through and undo what it cut in two. A copy of the
     # arrays before each call would be too dear for short compiled calls.
-    before = counters.step
+    before = vars(state).copy()
     try:
         with engine.memory.restored_on_error():
-            results = engine.call("train", *args, quiet=quiet)
-            counters.step += steps
+            return told(engine.call("train", *args, quiet=quiet))
     except BaseException:
-        counters.step = before
+        vars(state).update(before)
         raise
-    return results
-
-
-def evaluate(
-    engine: Engine, x: Array, y: Array, batch_size: int, measured: tuple[Metric, ...], *, quiet: bool = False
-) -> dict[str, float]:
-    """Return the mean loss and the metrics."""
-    loss_sum = correct = 0.0
-    for part in _parts(engine, "evaluate", len(x), batch_size):
-        loss, right = engine.call("evaluate", x[part], y[part], batch_size, quiet=quiet)
-        loss_sum += loss
-        correct += right
-    predictions = None
-    if metrics.need_predictions(measured):
-        predictions = predict(engine, x, batch_size, engine.output_shape)
-    return metrics.averages(loss_sum, correct, len(x), measured, predictions, y)
-
-
-def predict(engine: Engine, x: Array, batch_size: int, output_shape: tuple[int, ...]) -> Array:
-    """Return the last layer's output (N, ...)."""
-    y = np.empty((len(x), *output_shape), x.dtype)
-    for part in _parts(engine, "forward", len(x), batch_size):
-        y[part] = engine.call("forward", x[part], batch_size)
-    return y
-
-
-def _parts(engine: Engine, method: str, samples: int, batch_size: int) -> Iterator[slice]:
-    """Cut the samples into calls of about the same length in time; each is timed while it is used."""
-    pacer = Pacer()
-    first = 0
-    while first < samples:
-        part = slice(first, min(samples, first + pacer.steps * batch_size))
-        cold = engine.compiles(method)
-        start = time.perf_counter()
-        yield part
-        if not cold:
-            pacer.record(-(-(part.stop - first) // batch_size), time.perf_counter() - start)
-        first = part.stop

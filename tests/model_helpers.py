@@ -74,11 +74,11 @@ def assert_same(actual: dict[str, Array], expected: dict[str, Array], **toleranc
 
 def state_of(model: fn.Sequential) -> dict[str, Any]:
     """Copy everything that a failed call must leave alone."""
-    memory, counters = model._memory, model._counters
+    memory, reached = model._memory, model.training_state
     return {
         "params": memory.params.copy(),
         "slots": memory.slots.copy(),
-        "counters": np.array([counters.step, counters.epoch]),
+        "counters": np.array([reached.step, reached.epoch]),
     }
 
 

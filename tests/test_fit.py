@@ -16,8 +16,8 @@ from model_helpers import (
 )
 
 import fastnn as fn
-from fastnn import training
-from fastnn.training import Pacer
+from fastnn.pacer import Pacer
+from fastnn.sources import Arrays
 
 
 @both_backends
@@ -94,11 +94,8 @@ def test_drop_last():
 
 def test_every_sample_once_an_epoch_and_another_order_in_each():
     x, y = small_data(20)
-    plan = training.Plan(
-        x=x, y=y, validation=None, epochs=range(2), batch_size=6, drop_last=False, shuffle_seed=1,
-        lr=0.1, metrics=(), verbose=0,
-    )  # fmt: skip
-    a, b = plan.order(0), plan.order(1)
+    source = Arrays(x, y, 6, seed=1)
+    a, b = source.order(0), source.order(1)
     assert sorted(a) == sorted(b) == list(range(20))
     assert a.dtype == np.int64 and (a != b).any()
 

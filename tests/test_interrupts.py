@@ -79,7 +79,7 @@ def test_a_real_signal(backend):
     # The state is that of a model that did the same number of steps.
     twin = small_model(backend)
     twin.fit(x[:64], y[:64], verbose=0)
-    twin._counters.epoch = 1
+    twin.training_state.epoch = 1
     done = before["counters"][0] - 2
     epoch = 1
     while done > 0:

@@ -1,0 +1,102 @@
+"""Network: what a model is before it is trained: layers, parameters, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastnn_kernels import _options as options
+from fastnn_kernels.memory import Memory
+
+from . import evaluation, inputs, summary
+from .engine import Engine
+from .initializers import Array
+from .layers.base import Layer
+from .lowering import initialize, lower
+from .sources import Arrays
+
+
+class Network:
+    """Layers on a tape, their parameters, and the interpreter that runs them; the first part of `Sequential`."""
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        input_shape: tuple[int, ...],
+        *,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.layers = tuple(layers)
+        for k, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential: layers[{k}] is {layer!r}, a layer is needed")
+        if not self.layers:
+            raise ValueError("Sequential: layers is empty, at least one layer is needed")
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) not in (1, 3):
+            raise ValueError(
+                f"Sequential: input_shape is {input_shape!r}, (C, H, W) or (features,) is needed"
+            )
+        self.input_shape = tuple(options.integer("Sequential: input_shape", size, 1) for size in input_shape)
+        self.seed = options.integer("Sequential: seed", seed, 0)
+        self.dtype = inputs.as_dtype(dtype)
+        self._lowered = lower(self.layers, self.input_shape, self.seed)
+        self._memory = Memory.create(self._lowered.tape, self.dtype)
+        initialize(self._lowered, self._memory, self.seed)
+        self._engine = Engine(self._lowered.tape, self._memory)
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """Parameters by name ("conv2d/w", "conv2d/b", "dense_1/w", ...): views that may be written into."""
+        return self._memory.views(self._lowered.tape, self._memory.params)
+
+    @property
+    def states(self) -> dict[str, Array]:
+        """Running statistics by name ("batch_norm/running_mean", ...): views that may be written into."""
+        return self._memory.state_views(self._lowered.tape, self._memory.state)
+
+    @property
+    def backend(self) -> str:
+        """The interpreter: "compiled" or "reference" (NumPy); may be set at any time, nothing is lost."""
+        return self._engine.backend
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        self._engine.backend = name
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling kernels or loading them from the cache; left out of images/s."""
+        return self._engine.compile_seconds
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output."""
+        return self._lowered.output.shape
+
+    def summary(self) -> str:
+        """Print a table of the layers with output shapes and parameters, and return it."""
+        text = summary.table(self._lowered)
+        print(text)
+        return text
+
+    def predict(self, x: ArrayLike, *, batch_size: int | str = 128) -> Array:
+        """Return the last layer's output, (N, *output_shape)."""
+        return self._outputs("predict", x, batch_size)
+
+    # ---- inside
+
+    @property
+    def _last_op(self) -> str:
+        return self._lowered.tape.forward[-1].op
+
+    def _images(self, function: str, x: Any, name: str = "x") -> Array:
+        return inputs.as_samples(function, name, x, self.input_shape, self.dtype)
+
+    def _outputs(self, function: str, x: Any, batch_size: int | str) -> Array:
+        images = self._images(function, x)
+        size = inputs.batch_size(function, batch_size, len(images))
+        return evaluation.predict(self._engine, Arrays(images, images, size))

@@ -1,0 +1,146 @@
+"""Where batches come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .initializers import Array
+
+# Elements of x in one call that does not train. The number of samples in such a call follows from their shape alone,
+# so that sums over calls have the same bits on a slow machine and on a fast one.
+_ELEMENTS = 2**21
+
+
+@dataclass(frozen=True)
+class Part:
+    """Batches for one call of the interpreter.
+
+    Attributes
+    ----------
+    x, y : (M, ...)
+        Samples and targets.
+    order : (n,) int64
+        Which of them, in which order.
+    batch_size : int
+    weights : (M,) or None
+        What each sample counts; 1 by default.
+    """
+
+    x: Array
+    y: Array
+    order: Array
+    batch_size: int
+    weights: Array | None = None
+
+    @property
+    def steps(self) -> int:
+        """Number of batches."""
+        return -(-len(self.order) // self.batch_size)
+
+    @property
+    def sizes(self) -> Array:
+        """Samples of each batch, (steps,)."""
+        return np.minimum(self.batch_size, len(self.order) - self.batch_size * np.arange(self.steps))
+
+    @property
+    def weight_sums(self) -> Array:
+        """Sum of the samples' weights of each batch, (steps,) float64."""
+        if self.weights is None:
+            return self.sizes.astype(np.float64)
+        weights = self.weights[self.order].astype(np.float64)
+        return np.add.reduceat(weights, np.arange(0, len(weights), self.batch_size))
+
+
+class Source(ABC):
+    """Gives the batches of an epoch, as many in one call as are asked for.
+
+    Attributes
+    ----------
+    steps : int or None
+        Batches of an epoch; None where that shows at its end.
+    samples : int or None
+        Samples of an epoch.
+    most : int or None
+        Batches that it can give at once; None is any number.
+    """
+
+    steps: int | None = None
+    samples: int | None = None
+    most: int | None = None
+
+    @abstractmethod
+    def start(self, epoch: int, position: int) -> None:
+        """Go to a batch of an epoch; both count from 0, epochs since compile()."""
+
+    @abstractmethod
+    def take(self, steps: int) -> Part | None:
+        """Give the next batches, at least one and at most `steps`; None at the end of the epoch."""
+
+    @abstractmethod
+    def parts(self) -> Iterator[Part]:
+        """Give all batches once in their own order, in calls of about the same length."""
+
+
+class Arrays(Source):
+    """Batches of samples that lie in arrays.
+
+    Parameters
+    ----------
+    x, y : (N, ...)
+        As the interpreter takes them.
+    batch_size : int
+        At most N.
+    weights : (N,), optional
+        What each sample counts.
+    seed : int, optional
+        Shuffles: a new order each epoch, given by seed and epoch. None is the order of the arrays.
+    drop_last : bool
+        Leave out a last batch that is smaller.
+    """
+
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        *,
+        weights: Array | None = None,
+        seed: int | None = None,
+        drop_last: bool = False,
+    ) -> None:
+        self.x, self.y, self.weights = x, y, weights
+        self.batch_size, self.seed = batch_size, seed
+        self._used = len(x) - len(x) % batch_size if drop_last else len(x)
+        self.samples, self.steps = self._used, -(-self._used // batch_size)
+        self._order = np.zeros(0, np.int64)
+
+    def order(self, epoch: int) -> Array:
+        """Return the samples of an epoch, in the order they are used."""
+        if self.seed is None:
+            return np.arange(self._used)
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.x))[: self._used]
+
+    def start(self, epoch: int, position: int) -> None:
+        """Go to a batch of an epoch."""
+        self._order = self.order(epoch)[position * self.batch_size :]
+
+    def take(self, steps: int) -> Part | None:
+        """Give the next batches."""
+        n = steps * self.batch_size
+        part, self._order = self._order[:n], self._order[n:]
+        if len(part) == 0:
+            return None
+        return Part(self.x, self.y, part, self.batch_size, self.weights)
+
+    def parts(self) -> Iterator[Part]:
+        """Give all samples in the order of the arrays."""
+        size = max(1, _ELEMENTS // (self.batch_size * max(1, self.x[0].size))) * self.batch_size
+        for first in range(0, len(self.x), size):
+            part = slice(first, first + size)
+            weights = None if self.weights is None else self.weights[part]
+            x = self.x[part]
+            yield Part(x, self.y[part], np.arange(len(x)), self.batch_size, weights)

@@ -1,0 +1,117 @@
+"""Where training stands: everything that going on bit for bit needs besides the arrays of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .history import History
+from .initializers import Array
+
+
+@dataclass
+class TrainingState:
+    """Progress since compile() and within the running call of fit; plain data.
+
+    The sums of the running epoch are taken step after step, so that they do not depend on how many steps the
+    interpreter got in one call.
+
+    Attributes
+    ----------
+    step : int
+        Optimizer steps done since compile().
+    epoch : int
+        Epochs trained since compile(): the number of the running epoch's permutation.
+    finished : int
+        Finished epochs as fit counts them, from initial_epoch.
+    running : bool
+        on_epoch_begin was called for the epoch behind these.
+    position : int
+        Steps of the running epoch that are done.
+    fit_step : int
+        Steps of fit that are done, those of epochs before initial_epoch included: what schedules count.
+    samples : int
+        Samples in the steps of the running epoch.
+    loss_sum, weight_sum : float
+        Sums over these samples of their losses, and of what each counts.
+    correct : float
+        Correct predictions among them.
+    predictions : (samples, *output_shape) or None
+        The outputs for these samples, where a metric needs them.
+    lr : float or None
+        Learning rate in force, which schedules start from; None is that of the optimizer.
+    stopped : bool
+        Training is to end; set by callbacks.
+    history : History
+        Of the running or last call of fit.
+    callbacks : list of (str, dict)
+        Class name and `state()` of each callback, as they were when this was written down.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    finished: int = 0
+    running: bool = False
+    position: int = 0
+    fit_step: int = 0
+    samples: int = 0
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    correct: float = 0.0
+    predictions: Array | None = None
+    lr: float | None = None
+    stopped: bool = False
+    history: History = field(default_factory=History)
+    callbacks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def begin(self, initial_epoch: int, steps_per_epoch: int | None) -> None:
+        """Start a call of fit."""
+        self.epoch = max(self.epoch, initial_epoch)
+        self.finished = initial_epoch
+        self.fit_step = initial_epoch * (steps_per_epoch or 0)
+        self.stopped = False
+        self.history = History()
+        self.callbacks = []
+        self.abandon_epoch()
+
+    def abandon_epoch(self) -> None:
+        """Forget how far the running epoch was, so that it starts over."""
+        self.fit_step -= self.position
+        self.running = False
+        self.position = self.samples = 0
+        self.loss_sum = self.weight_sum = self.correct = 0.0
+        self.predictions = None
+
+    def record(self, results: Array, sizes: Array, weights: Array) -> None:
+        """Add steps of the running epoch.
+
+        Parameters
+        ----------
+        results : (steps, 2)
+            Mean loss and correct predictions of each.
+        sizes, weights : (steps,)
+            Samples of each, and the sum of what they count.
+        """
+        steps = len(results)
+        self.step += steps
+        self.position += steps
+        self.fit_step += steps
+        self.samples += int(sizes.sum())
+        self.loss_sum = _add(self.loss_sum, results[:, 0] * weights)
+        self.weight_sum = _add(self.weight_sum, weights)
+        self.correct += float(results[:, 1].sum())
+
+    def finish_epoch(self) -> None:
+        """Count the running epoch as finished."""
+        self.finished += 1
+        self.epoch += 1
+        done = self.position
+        self.abandon_epoch()
+        self.fit_step += done
+
+
+def _add(start: float, values: Array) -> float:
+    """Add one after the other, as a loop would; NumPy's `sum` goes by pairs, which depend on how many there are."""
+    return float(np.add.accumulate(np.concatenate([[start], values]))[-1])

@@ -1,0 +1,230 @@
+"""Trainable: compile, fit, single steps, gradients, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastnn_kernels import _options as options
+
+from . import evaluation, inputs, losses, optimizers, training
+from .callbacks import Callback, CallbackList, ProgressBar
+from .history import History
+from .initializers import Array
+from .inputs import Batch
+from .layers.base import Layer
+from .losses import Loss
+from .lowering import lower
+from .metrics import Metric
+from .metrics import get as get_metrics
+from .network import Network
+from .optimizers import Optimizer
+from .progress import check_verbose
+from .sources import Arrays, Part
+from .state import TrainingState
+
+
+class Trainable(Network):
+    """A network with a loss and an optimizer; the second part of `Sequential`.
+
+    Attributes
+    ----------
+    history : History or None
+        What the last call of `fit` has measured, also if it was interrupted.
+    training_state : TrainingState
+        How far training has come since compile().
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        input_shape: tuple[int, ...],
+        *,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__(layers, input_shape, seed=seed, dtype=dtype)
+        self._loss: Loss | None = None
+        self._optimizer: Optimizer | None = None
+        self.history: History | None = None
+        self.training_state = TrainingState()
+
+    @property
+    def stop_training(self) -> bool:
+        """Set to True, by a callback, to end fit after the running step; False again with the next fit."""
+        return self.training_state.stopped
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self.training_state.stopped = options.flag("Sequential: stop_training", stop)
+
+    @property
+    def lr(self) -> float:
+        """Learning rate: at first that of the optimizer; schedules start from it; may be set at any time."""
+        if self._optimizer is None:
+            raise RuntimeError("lr: the model is not compiled: model.compile(optimizer=..., loss=...)")
+        changed = self.training_state.lr
+        return self._optimizer.lr if changed is None else changed
+
+    @lr.setter
+    def lr(self, rate: float) -> None:
+        self.training_state.lr = float(options.number("Sequential: lr", rate))
+
+    def compile(
+        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Iterable[str | Metric] = ()
+    ) -> None:
+        """Choose how to train; the optimizer starts from nothing, the parameters stay.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or "sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "nadam"
+        loss : Loss or str
+            "softmax_cross_entropy" (takes logits: no softmax layer in front), "categorical_cross_entropy",
+            "binary_cross_entropy_with_logits", "sum_squared_error", "mean_squared_error", "huber", or an object of
+            `fastnn.losses` with options.
+        metrics : iterable of str or Metric
+            "accuracy", "top_k", "precision", "recall", "f1", "mae", "rmse", "r2", or objects of `fastnn.metrics`.
+        """
+        optimizer, chosen = optimizers.get(optimizer), losses.get(loss)
+        chosen.check_output(self.output_shape, self._last_op)
+        measured = get_metrics(metrics, chosen, self.output_shape)
+        lowered = lower(self.layers, self.input_shape, self.seed)
+        lowered.tape.set_loss(chosen.name, lowered.output, **chosen.attrs)
+        update = optimizer.update()
+        self._lowered, self._loss, self._optimizer, self._metrics = lowered, chosen, optimizer, measured
+        self.training_state = TrainingState()
+        self._memory.reset_slots(update.slots)
+        self._engine.load(lowered.tape, update)
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int | str = 32,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        callbacks: Iterable[Callback] = (),
+        initial_epoch: int = 0,
+        drop_last: bool = False,
+        verbose: str | int = "auto",
+    ) -> History:
+        """Train, and return one number an epoch for the loss and each metric.
+
+        Parameters
+        ----------
+        x : (N, *input_shape)
+            Any real dtype; used without a copy where it is C-contiguous and of the model's dtype.
+        y : (N,) labels, or (N, *output_shape) targets
+            As the loss needs.
+        epochs : int
+            Number of the last epoch: ``epochs - initial_epoch`` are trained.
+        batch_size : int or "full"
+            The last batch of an epoch may be smaller; every sample counts the same in the averages.
+        validation_data : (x, y), optional
+            Evaluated after each epoch.
+        validation_split : float
+            Share of the samples, 0 <= share < 1, taken from the end of x, to be evaluated and not trained on.
+        shuffle : bool
+            A new order each epoch, given by the model's seed and the number of epochs since compile().
+        callbacks : iterable of Callback
+            Called before and after the training, its epochs and its steps.
+        initial_epoch : int
+            Epochs done before, by an earlier call.
+        drop_last : bool
+            Leave out a last batch that is smaller.
+        verbose : "auto", 0, 1 or 2
+            0 silent, 1 a line with progress, 2 a line an epoch; "auto" is 1 on a terminal and 2 elsewhere.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C, between two steps: the model is whole, `history` has the finished epochs, and another
+            call goes on with these parameters, and with the interrupted epoch from its start.
+        """
+        initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
+        epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
+        check_verbose("fit", verbose)
+        batch = self._batch("fit", x, y)
+        (images, targets), validation = self._validation(batch, validation_data, validation_split)
+        size = inputs.batch_size("fit", batch_size, len(images), drop_last=drop_last)
+        self._lowered.check_batches("fit", len(images), size, drop_last=drop_last)
+        source = Arrays(images, targets, size, seed=self.seed if shuffle else None, drop_last=drop_last)
+        plan = training.Plan(
+            source=source,
+            validation=None if validation is None else Arrays(*validation, min(size, len(validation[0]))),
+            epochs=epochs,
+            lr=self.lr,
+            schedule=getattr(self._optimizer, "schedule", None),
+            metrics=self._metrics,
+            quiet=verbose == 0,
+        )
+        return self._run(plan, list(callbacks), initial_epoch, verbose)
+
+    def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Do one step on all samples given; return their mean loss before it."""
+        images, targets = self._batch("train_step", x, y)
+        part = Part(images, targets, np.arange(len(images)), len(images))
+        rates = np.full(1, self.lr)
+        results = training.train(self._engine, self.training_state, part, rates, count=False)
+        return float(results[0, 0])
+
+    def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
+        """Return the mean loss and its gradient for each trainable parameter, without weight decay."""
+        loss, _ = self._engine.call("gradients", *self._batch("gradients", x, y))
+        tape = self._lowered.tape
+        views = self._memory.views(tape, self._memory.grads)
+        return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int | str = 128) -> dict[str, float]:
+        """Return {"loss": mean over the samples, ...} with each metric; nothing changes."""
+        images, targets = self._batch("evaluate", x, y)
+        size = inputs.batch_size("evaluate", batch_size, len(images))
+        return evaluation.evaluate(self._engine, Arrays(images, targets, size), self._metrics)
+
+    # ---- inside
+
+    def _run(
+        self, plan: training.Plan, callbacks: list[Callback], initial_epoch: int, verbose: str | int
+    ) -> History:
+        """Train as planned, from the start."""
+        if verbose != 0 and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks.append(ProgressBar(verbose))
+        names = ["loss", *(metric.name for metric in self._metrics)]
+        measured = names + [f"val_{name}" for name in names] * (plan.validation is not None)
+        params = {"epochs": plan.epochs, "steps": plan.source.steps, "metrics": measured}
+        state = self.training_state
+        called = CallbackList(callbacks, self, params)
+        state.begin(initial_epoch, plan.source.steps)
+        self.history = state.history
+        training.Loop(self._engine, state, plan, called).run()
+        return state.history
+
+    def _batch(self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Batch:
+        if self._loss is None:
+            raise RuntimeError(
+                f"{function}: the model is not compiled: model.compile(optimizer=..., loss=...)"
+            )
+        images = self._images(function, x, names[0])
+        targets = self._loss.targets(function, y, self.output_shape, self.dtype, names[1])
+        if len(images) != len(targets):
+            raise ValueError(
+                f"{function}: {names[0]} has {len(images)} samples but {names[1]} has {len(targets)}"
+            )
+        return images, targets
+
+    def _validation(self, batch: Batch, data: Any, share: float) -> tuple[Batch, Batch | None]:
+        """Return what is trained on and what is evaluated after each epoch."""
+        share = options.number("fit: validation_split", share, below=1.0)
+        if data is None:
+            return inputs.split_off("fit: validation_split", *batch, share) if share else (batch, None)
+        if share:
+            raise ValueError("fit: validation_data and validation_split are both given, one is needed")
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise TypeError("fit: validation_data is no pair of arrays, (x, y) is needed")
+        return batch, self._batch("fit", data[0], data[1], ("validation_data[0]", "validation_data[1]"))
