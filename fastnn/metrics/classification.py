@@ -18,20 +18,51 @@ from ..initializers import Array
 from ..inputs import Shape
 from ..losses import Loss
 from .base import Metric, as_pair, as_weights
-from .confusion import as_labels, confusion_matrix
+from .confusion import as_labels, counts
 
 _REGRESSION = ("sum_squared_error", "mean_squared_error", "huber")
+_LOGITS = "binary_cross_entropy_with_logits"
 _CLASSES = ("softmax_cross_entropy", "categorical_cross_entropy")
 AVERAGES = ("macro", "micro", "weighted", "binary")
 
 
 @dataclass(frozen=True)
-class Classification(Metric):
-    """What the metrics of this file share."""
+class _OfClasses(Metric):
+    """What all metrics of this file share."""
+
+    _: KW_ONLY
+    ignore_index: int | None = None
+    name: str = ""
+
+    def check(self, loss: Loss, output_shape: Shape) -> Metric:
+        """Refuse losses and outputs without classes; leave out the samples that the loss leaves out."""
+        if loss.name in _REGRESSION:
+            raise ValueError(
+                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
+            )
+        if len(output_shape) != 1:
+            raise ValueError(
+                f'compile: "{self.name}" needs outputs (classes,), the last layer gives {output_shape}'
+            )
+        ignored = getattr(loss, "ignore_index", None)
+        return self if ignored is None else replace(self, ignore_index=ignored)
+
+    def _arrays(self, predictions: Any, targets: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
+        """Check what it is called with; return the samples that count, and their weights."""
+        p, t = as_pair(self.name, predictions, targets)
+        weights = as_weights(self.name, sample_weight, len(p))
+        if self.ignore_index is not None and t.ndim == 1:
+            counts = t != self.ignore_index
+            return p[counts], t[counts], weights[counts]
+        return p, t, weights
+
+
+@dataclass(frozen=True)
+class _YesOrNo(_OfClasses):
+    """What the metrics share that also take yes-or-no outputs."""
 
     _: KW_ONLY
     threshold: float | None = None
-    name: str = ""
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
@@ -39,18 +70,11 @@ class Classification(Metric):
             object.__setattr__(self, "threshold", float(threshold))
 
     def check(self, loss: Loss, output_shape: Shape) -> Metric:
-        """Refuse losses and outputs without classes; set the threshold of a loss of logits."""
-        if loss.name in _REGRESSION:
-            raise ValueError(
-                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
-            )
-        if len(output_shape) > 1:
-            raise ValueError(
-                f'compile: "{self.name}" needs outputs (classes,), the last layer gives {output_shape}'
-            )
-        if loss.name == "binary_cross_entropy_with_logits" and self.threshold is None:
+        """Set the threshold of a loss of logits."""
+        checked = super().check(loss, output_shape)
+        if loss.name == _LOGITS and self.threshold is None:
             return replace(self, threshold=0.0)
-        return self
+        return checked
 
     def _each_output(self, predictions: Array) -> bool:
         """Tell yes-or-no outputs from one output a class."""
@@ -69,13 +93,15 @@ class Classification(Metric):
 
 
 @dataclass(frozen=True)
-class Accuracy(Classification):
+class Accuracy(_YesOrNo):
     """Share of the samples, or of the yes-or-no outputs, that are predicted correctly.
 
     Parameters
     ----------
     threshold : float, optional
         Outputs above it say yes; see the head of this file. 0.5 by default, 0 for logits.
+    ignore_index : int, optional
+        Samples with this label are left out; by default those that the loss leaves out.
     name : str
     """
 
@@ -84,31 +110,32 @@ class Accuracy(Classification):
     def check(self, loss: Loss, output_shape: Shape) -> Metric:
         """Leave the counting to the interpreter where the loss is over classes."""
         checked = super().check(loss, output_shape)
-        if loss.name in _CLASSES and self.threshold is None:
+        if loss.name in _CLASSES and checked == self and self.threshold is None and self.ignore_index is None:
             checked = replace(self)
             object.__setattr__(checked, "counted", True)  # no field: no part of what the user wrote
         return checked
 
     def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> float:
-        """Return the share, 0 to 1."""
-        p, t = as_pair(self.name, predictions, targets)
-        weights = as_weights(self.name, sample_weight, len(p))
+        """Return the share, 0 to 1; NaN if all samples are left out."""
+        p, t, weights = self._arrays(predictions, targets, sample_weight)
         if self._each_output(p):
             yes, true = self._yes(p, t)
             right = (yes == true).mean(axis=1)
         else:
-            right = as_labels(self.name, "predictions", p) == as_labels(self.name, "targets", t)
-        return float(weights @ right / weights.sum())
+            right = p.argmax(axis=1) == as_labels(self.name, "targets", t, p.shape[1])
+        return _share(right, weights)
 
 
 @dataclass(frozen=True)
-class TopKAccuracy(Metric):
+class TopKAccuracy(_OfClasses):
     """Share of the samples whose class is among the k largest outputs; of equal outputs the first come first.
 
     Parameters
     ----------
     k : int
         At most the number of classes.
+    ignore_index : int, optional
+        Samples with this label are left out; by default those that the loss leaves out.
     name : str
     """
 
@@ -121,38 +148,29 @@ class TopKAccuracy(Metric):
 
     def check(self, loss: Loss, output_shape: Shape) -> Metric:
         """Refuse losses that are not over classes, and fewer than k classes."""
-        if loss.name in (*_REGRESSION, "binary_cross_entropy_with_logits"):
+        if loss.name == _LOGITS or output_shape[0] < self.k:
             raise ValueError(
-                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
+                f'compile: "{self.name}" needs a loss over at least {self.k} classes, '
+                f"{loss.name} has outputs {output_shape}"
             )
-        if len(output_shape) != 1 or output_shape[0] < self.k:
-            raise ValueError(
-                f'compile: "{self.name}" needs outputs ({self.k} or more,), the last layer gives {output_shape}'
-            )
-        return self
+        return super().check(loss, output_shape)
 
     def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> float:
-        """Return the share, 0 to 1."""
-        p, t = as_pair(self.name, predictions, targets)
+        """Return the share, 0 to 1; NaN if all samples are left out."""
+        p, t, weights = self._arrays(predictions, targets, sample_weight)
         if p.ndim != 2 or p.shape[1] < self.k:
             raise ValueError(
                 f"{self.name}: predictions has shape {p.shape}, (N, {self.k} or more) is needed"
             )
-        weights = as_weights(self.name, sample_weight, len(p))
-        labels = as_labels(self.name, "targets", t).astype(np.int64)[:, None]
-        if labels.min() < 0 or labels.max() >= p.shape[1]:
-            raise ValueError(
-                f"{self.name}: targets are classes {labels.min()} to {labels.max()}, "
-                f"from 0 to {p.shape[1] - 1} are needed"
-            )
+        labels = as_labels(self.name, "targets", t, p.shape[1])[:, None]
         own = np.take_along_axis(p, labels, axis=1)
         # "not <=" rather than ">", so that NaN comes first and a sample with an output of NaN is wrong.
         before = ~(p <= own) | ((p == own) & (np.arange(p.shape[1]) < labels))
-        return float(weights @ (before.sum(axis=1) < self.k) / weights.sum())
+        return _share(before.sum(axis=1) < self.k, weights)
 
 
 @dataclass(frozen=True)
-class _Rate(Classification):
+class _Rate(_YesOrNo):
     """What precision, recall and F1 share: a value of each class, out of three sums over the samples, averaged."""
 
     _: KW_ONLY
@@ -180,8 +198,7 @@ class _Rate(Classification):
 
     def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> Any:
         """Return it, 0 to 1; with average None one a class, (classes,)."""
-        p, t = as_pair(self.name, predictions, targets)
-        weights = as_weights(self.name, sample_weight, len(p))
+        p, t, weights = self._arrays(predictions, targets, sample_weight)
         hits, taken, true = self._sums(p, t, weights)
         if self.average == "binary" and len(hits) > 1:
             if len(hits) != 2:
@@ -208,7 +225,8 @@ class _Rate(Classification):
         if self._each_output(p):
             yes, true = self._yes(p, t)
             return weights @ (yes & true), weights @ yes, weights @ true
-        matrix = confusion_matrix(t, p, p.shape[1], sample_weight=weights)
+        taken = p.argmax(axis=1)
+        matrix = counts(as_labels(self.name, "targets", t, p.shape[1]), taken, p.shape[1], weights)
         return matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
 
 
@@ -227,6 +245,8 @@ class Precision(_Rate):
         What a value is that would be 0 / 0.
     threshold : float, optional
         Outputs above it say yes; see the head of this file. 0.5 by default, 0 for logits.
+    ignore_index : int, optional
+        Samples with this label are left out; by default those that the loss leaves out.
     name : str
     """
 
@@ -254,6 +274,12 @@ class F1(_Rate):
 
     def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
         return 2 * hits, taken + true
+
+
+def _share(right: Array, weights: Array) -> float:
+    """Return the weighted mean; NaN where no sample counts."""
+    total = weights.sum()
+    return float(weights @ right / total) if total else float("nan")
 
 
 CLASSES = (Accuracy, TopKAccuracy, Precision, Recall, F1)

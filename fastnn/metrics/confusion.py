@@ -38,30 +38,50 @@ def confusion_matrix(
     TypeError
         For labels (N,) that are not integers.
     """
-    p, t = as_pair("confusion_matrix", predictions, targets)
-    columns = max([a.shape[1] for a in (p, t) if a.ndim == 2], default=1)
-    truth, taken = as_labels("confusion_matrix", "targets", t), as_labels("confusion_matrix", "predictions", p)
+    function = "confusion_matrix"
+    p, t = as_pair(function, predictions, targets)
     if classes is None:
-        classes = max(columns, int(truth.max()) + 1, int(taken.max()) + 1)
+        classes = max(_classes_in(function, "predictions", p), _classes_in(function, "targets", t))
     classes = options.integer("confusion_matrix: classes", classes, 1)
-    for name, labels in (("targets", truth), ("predictions", taken)):
-        wrong = (labels < 0) | (labels >= classes)
-        if wrong.any():
-            first = int(wrong.argmax())
-            raise ValueError(
-                f"confusion_matrix: {name}[{first}] is class {labels[first]}, from 0 to {classes - 1} are needed"
-            )
-    weights = None if sample_weight is None else as_weights("confusion_matrix", sample_weight, len(truth))
-    # int64, as it would not hold for the products of narrow labels.
-    cells = truth.astype(np.int64) * classes + taken.astype(np.int64)
-    return np.bincount(cells, weights, minlength=classes * classes).reshape(classes, classes)
+    truth = as_labels(function, "targets", t, classes)
+    taken = as_labels(function, "predictions", p, classes)
+    weights = None if sample_weight is None else as_weights(function, sample_weight, len(truth))
+    return counts(truth, taken, classes, weights)
 
 
-def as_labels(function: str, name: str, array: Array) -> Array:
-    """Return integer labels (N,) as they are, and of (N, classes) the class with the largest value."""
+def counts(truth: Array, taken: Array, classes: int, weights: Array | None) -> Array:
+    """Count pairs of labels (N,), already checked: (classes, classes)."""
+    return np.bincount(truth * classes + taken, weights, minlength=classes * classes).reshape(classes, classes)
+
+
+def as_labels(function: str, name: str, array: Array, classes: int) -> Array:
+    """Return labels (N,) as int64, and of (N, classes) the class with the largest value; check their range."""
     if array.ndim == 2 and array.shape[1] >= 2:
+        if array.shape[1] != classes:
+            raise ValueError(
+                f"{function}: {name} has shape {array.shape}, (N,) or (N, {classes}) is needed"
+            )
         return np.asarray(array.argmax(axis=1))
-    if array.ndim == 2:
+    labels = _flat(function, name, array)
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(
+            f"{function}: {name}[{first}] is class {labels[first]}, from 0 to {classes - 1} are needed"
+        )
+    return labels.astype(np.int64)
+
+
+def _classes_in(function: str, name: str, array: Array) -> int:
+    """Return how many classes there are at least."""
+    if array.ndim == 2 and array.shape[1] >= 2:
+        return int(array.shape[1])
+    return max(1, int(_flat(function, name, array).max()) + 1)
+
+
+def _flat(function: str, name: str, array: Array) -> Array:
+    """Check integer labels (N,) or (N, 1); return them as (N,)."""
+    if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{function}: {name} has shape {array.shape}, (N,) or (N, classes) is needed")
