@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Step,
         Tanh,
     )
+    from .loading import load
     from .model import Sequential
     from .optimizers import SGD, Adagrad, Adam, AdamW, Momentum, NAdam, Optimizer, RMSprop
     from .threads import get_num_threads, set_num_threads
@@ -71,6 +72,7 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "initializers",
+    "load",
     "losses",
     "metrics",
     "models",
@@ -80,7 +82,7 @@ __all__ = [
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
 # `fastnn --help` and readers of data sets need not wait for.
-_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model")
+_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model", "loading")
 
 
 def __getattr__(name: str) -> Any:

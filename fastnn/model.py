@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
 from numpy.typing import ArrayLike
 
-from . import outputs
+from . import outputs, saving
 from .initializers import Array
 from .trainable import Trainable
 
@@ -55,3 +57,27 @@ class Sequential(Trainable):
         With the loss "binary_cross_entropy_with_logits" and several outputs: 0 or 1 for each, (N, outputs).
         """
         return outputs.classes(self._outputs("predict_classes", x, batch_size), self._loss, self._last_op)
+
+    def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
+        """Write the model to a file, from which `load` makes it again.
+
+        A safetensors file: parameters and running statistics as arrays, the layers and the arguments of `compile` as
+        JSON in its metadata; and, as Keras has it, the optimizer's state, so that training can go on. An existing
+        file is replaced, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+        include_optimizer : bool
+            False leaves out the optimizer's state, which takes up to twice as much as the parameters: a model that
+            is loaded starts with a fresh one.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there is unchanged.
+        TypeError
+            If a layer has a field that is no number, string, dataclass, or list, tuple or dict of these. Functions
+            that start weights are left out, other functions are written as their names.
+        """
+        saving.save(self, path, include_optimizer=include_optimizer)

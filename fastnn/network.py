@@ -30,6 +30,12 @@ class Network:
         seed: int = 0,
         dtype: DTypeLike = np.float32,
     ) -> None:
+        self._describe(layers, input_shape, seed, dtype)
+        self._allocate()
+        initialize(self._lowered, self._memory, self.seed)
+
+    def _describe(self, layers: Iterable[Layer], input_shape: Any, seed: int, dtype: DTypeLike) -> None:
+        """Check the arguments of the constructor and put the layers on a tape."""
         self.layers = tuple(layers)
         for k, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -44,8 +50,10 @@ class Network:
         self.seed = options.integer("Sequential: seed", seed, 0)
         self.dtype = inputs.as_dtype(dtype)
         self._lowered = lower(self.layers, self.input_shape, self.seed)
+
+    def _allocate(self) -> None:
+        """Make the arrays: parameters of zeros, states with their initial values."""
         self._memory = Memory.create(self._lowered.tape, self.dtype)
-        initialize(self._lowered, self._memory, self.seed)
         self._engine = Engine(self._lowered.tape, self._memory)
 
     @property

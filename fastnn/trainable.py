@@ -38,15 +38,8 @@ class Trainable(Network):
         How far training has come since compile().
     """
 
-    def __init__(
-        self,
-        layers: Iterable[Layer],
-        input_shape: tuple[int, ...],
-        *,
-        seed: int = 0,
-        dtype: DTypeLike = np.float32,
-    ) -> None:
-        super().__init__(layers, input_shape, seed=seed, dtype=dtype)
+    def _describe(self, layers: Iterable[Layer], input_shape: Any, seed: int, dtype: DTypeLike) -> None:
+        super()._describe(layers, input_shape, seed, dtype)
         self._loss: Loss | None = None
         self._optimizer: Optimizer | None = None
         self.history: History | None = None

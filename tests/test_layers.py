@@ -28,11 +28,11 @@ ACTIVATIONS = {
 @pytest.mark.parametrize(
     ("padding", "stride", "pads", "shape"),
     [
-        ("valid", 1, (0, 0, 0, 0), (4, 4, 5)),
-        ("same", 1, (1, 1, 1, 1), (4, 6, 7)),
-        (1, 2, (1, 1, 1, 1), (4, 3, 4)),
-        ((1, 0), (2, 3), (1, 1, 0, 0), (4, 3, 2)),
-        (((1, 2), (0, 3)), 1, (1, 2, 0, 3), (4, 7, 8)),
+        ("valid", 1, ((0, 0), (0, 0)), (4, 4, 5)),
+        ("same", 1, ((1, 1), (1, 1)), (4, 6, 7)),
+        (1, 2, ((1, 1), (1, 1)), (4, 3, 4)),
+        ((1, 0), (2, 3), ((1, 1), (0, 0)), (4, 3, 2)),
+        (((1, 2), (0, 3)), 1, ((1, 2), (0, 3)), (4, 7, 8)),
     ],
 )
 def test_conv2d(padding, stride, pads, shape):
@@ -44,7 +44,7 @@ def test_conv2d(padding, stride, pads, shape):
 
 def test_conv2d_same_with_an_even_kernel_pads_more_at_the_bottom_and_right():
     layer = fn.Conv2D(1, (2, 4), padding="same")
-    assert layer.padding == (0, 1, 1, 2)
+    assert layer.padding == ((0, 1), (1, 2))
     assert layer.output_shape((1, 5, 5)) == (1, 5, 5)
 
 

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, cast
 
 from fastnn_kernels import _options as options
-from fastnn_kernels._options import Padding, Pads, Pair, Size
+from fastnn_kernels._options import Padding, Pair, Size
 from fastnn_kernels.tape import Value
 
 from .. import initializers
@@ -47,7 +47,7 @@ class Conv2D(Layer):
     kernel_size: Size
     _: KW_ONLY
     stride: Size = 1
-    padding: Padding | Pads = "valid"
+    padding: Padding = "valid"
     activation: str | Activation | None = None
     bias: bool = True
     w_init: str | Initializer | None = None
@@ -61,7 +61,7 @@ class Conv2D(Layer):
             filters=options.integer("Conv2D: filters", self.filters, 1),
             kernel_size=kernel_size,
             stride=stride,
-            padding=options.pads("Conv2D", self.padding, kernel_size, stride),
+            padding=options.sides(options.pads("Conv2D", self.padding, kernel_size, stride)),
             activation=activation,
             w_init=activations.weight_initializer("Conv2D: w_init", self.w_init, activation),
             b_init=initializers.get("Conv2D: b_init", self.b_init),
@@ -88,6 +88,6 @@ class Conv2D(Layer):
             w=params["w"],
             b=params.get("b"),
             stride=self.stride,
-            padding=self.padding,
+            padding=options.pads("Conv2D", self.padding, cast(Pair, self.kernel_size), cast(Pair, self.stride)),
         )
         return activate(self.activation, tape, y, name)

@@ -1,0 +1,176 @@
+"""A model from a file that may be damaged, or made to do harm: checked as a whole before anything is allocated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnn_kernels import _options as options
+from fastnn_kernels.tape import Tape
+
+from . import config, container, saving
+from .container import Declared, Reader
+from .model import Sequential
+from .optimizers import Optimizer
+
+__all__ = ["load"]
+
+MAX_LAYERS = 10_000
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+) -> Sequential:
+    """Read a model that `Sequential.save` or `Sequential.save_checkpoint` has written.
+
+    Nothing in the file is executed, and what it declares is compared with what is there before memory is allocated:
+    a file from anywhere can be opened.
+
+    Parameters
+    ----------
+    path : str or path
+    custom_objects : dict of str to class or function, optional
+        Layers, losses and other classes of your own in the file, by the name of the class or function. Classes are
+        dataclasses, as all layers are.
+    compile : bool
+        False leaves out optimizer, loss and metrics: the model predicts, and can be compiled anew.
+
+    Returns
+    -------
+    Sequential
+        Compiled as it was, with its running statistics and, where the file has it, the optimizer's state: `evaluate`
+        and `predict` give the same bits, and `fit` goes on. Initializers of your own are not in the file: the layer
+        has its default one, which is used for nothing.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is damaged, or no model of fastnn, or names a class that is none of fastnn's and not in
+        `custom_objects`; the message names the file.
+
+    Examples
+    --------
+    >>> model.save("digits.fastnn")
+    >>> fn.load("digits.fastnn").predict_classes(x)
+    """
+    file_path = container.as_path("load", path)
+    decoder = config.Decoder(config.check_custom_objects("load", custom_objects))
+    compiled = options.flag("load: compile", compile)
+    try:
+        with container.opened(file_path) as file:
+            return _model(file, decoder, compiled)
+    except ValueError as error:
+        raise ValueError(f"load: {file_path}: {str(error)[:1000]}") from error
+
+
+def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
+    content = check_format(file.description)
+    settings = content["compile"] if compiled else None
+    progress = content["progress"] if settings is not None else None
+    # Without initial values, which the file's replace, and without memory until the file's arrays are known to fit.
+    model = Sequential.__new__(Sequential)
+    try:
+        _describe(model, section(content, "model", "layers", "input_shape", "dtype", "seed"), decoder)
+        training = None if settings is None else _training(content, decoder)
+        slots = 0 if progress is None or training is None else training["optimizer"].update().slots
+    except Exception as error:  # whatever classes make of values of any kind
+        raise ValueError(str(error) or type(error).__name__) from error
+    unread = ("training/",) if compiled else ("training/", "slots/")
+    names = check_arrays(file.declared, model._lowered.tape, model.dtype, slots, unread)
+    model._allocate()
+    if training is not None:
+        try:
+            model.compile(**training)
+        except (TypeError, ValueError) as error:
+            raise ValueError(str(error)) from error
+    for name, view in saving.views(model._lowered.tape, model._memory, slots=progress is not None).items():
+        if name in names:
+            view[...] = file.read(name)
+    if progress is not None:
+        steps = section(content, "progress", "step", "epoch")
+        model.training_state.step = _count("step", steps["step"])
+        model.training_state.epoch = _count("epoch", steps["epoch"])
+    return model
+
+
+def check_format(content: Any) -> dict[str, Any]:
+    """Check the outermost level of a description, and that this version can read it."""
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise ValueError("its description has no format")
+    if content["format"] != saving.FORMAT:
+        raise ValueError(
+            f"it has format {content['format']}, this version reads {saving.FORMAT}; "
+            f"it was written by fastnn {content.get('fastnn')}"
+        )
+    for key in ("model", "compile", "progress"):
+        if key not in content:
+            raise ValueError(f"its description has no {key!r}")
+    return content
+
+
+def section(content: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
+    """Return a part of a description that must have exactly these keys."""
+    part = content[name]
+    if not isinstance(part, dict) or part.keys() != set(keys):
+        raise ValueError(f"its {name} has other keys than {', '.join(keys)}")
+    return part
+
+
+def check_arrays(
+    declared: Declared, tape: Tape, dtype: np.dtype[Any], slots: int, unread: tuple[str, ...]
+) -> set[str]:
+    """Compare the arrays of a file with those of a model; return the names of those that are to be read.
+
+    Arrays whose names start as one of `unread` may be there or not.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, has another shape or dtype, or is one too many.
+    """
+    needed = saving.shapes(tape, slots)
+    for name, shape in needed.items():
+        if name not in declared:
+            raise ValueError(f"it has no array {name!r}")
+        if declared[name] != (dtype, shape):
+            kind, found = declared[name]
+            raise ValueError(f"array {name!r} has shape {found} and dtype {kind}, the layers have {shape} and {dtype}")
+    for name in declared.keys() - needed.keys():
+        if not name.startswith(unread):
+            raise ValueError(f"array {name!r} belongs to no layer")
+    return set(needed)
+
+
+def _describe(model: Sequential, description: dict[str, Any], decoder: config.Decoder) -> None:
+    """Build the layers and the tape."""
+    layers, shape, dtype = description["layers"], description["input_shape"], description["dtype"]
+    if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
+        raise ValueError(f"layers is no list of at most {MAX_LAYERS}")
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype is {dtype!r}, float32 or float64 is needed")
+    built = [decoder.decode(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
+    model._describe(built, shape, description["seed"], dtype)
+
+
+def _training(content: dict[str, Any], decoder: config.Decoder) -> dict[str, Any]:
+    """Build the arguments of `compile`."""
+    settings = section(content, "compile", "optimizer", "loss", "metrics")
+    built = {key: decoder.decode(key, value) for key, value in settings.items()}
+    if not isinstance(built["optimizer"], Optimizer):
+        raise ValueError("optimizer is none")
+    return built
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        return options.size(name, value, 0)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
