@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, initializers, losses, metrics, models
+    from . import datasets, initializers, losses, metrics, models, report
     from .callbacks import Callback, ProgressBar
     from .history import History
     from .info import show_config
@@ -76,6 +76,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "report",
     "set_num_threads",
     "show_config",
 ]
@@ -89,7 +90,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("datasets", "initializers", "losses", "metrics", "models"):
+    if name in ("datasets", "initializers", "losses", "metrics", "models", "report"):
         return import_module(f".{name}", __name__)
     for module in _MODULES:
         found = getattr(import_module(f".{module}", __name__), name, None)
