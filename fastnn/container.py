@@ -1,5 +1,6 @@
 """The file format of models and checkpoints: a safetensors file with one JSON value in its metadata.
 
+The value describes the model, and has a checksum of every array and of itself, so that no changed bit goes unseen.
 What a file says is checked before anything of its size is allocated, and nothing in it is ever executed.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from fastnn_kernels import __version__
+
 from . import atomic
 from .initializers import Array
 
 # Names of the arrays, their places and the description. A header is parsed as a whole, which takes many times its
 # size in memory: a model of a thousand layers needs half of one MiB.
 MAX_HEADER = 8 * 2**20
+_FORMAT = 1
 _KEY = "fastnn"
 _LENGTH = 8  # the file starts with the length of the header, a little-endian integer of 8 bytes
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -43,8 +48,14 @@ def write(path: Path, arrays: Mapping[str, Array], description: Any) -> None:
     """Write arrays and a JSON value, whole or not at all: `atomic.write`."""
     from safetensors.numpy import save  # what does not save need not load it
 
-    text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text})
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    value = {
+        "format": _FORMAT,
+        "fastnn": __version__,
+        "content": description,
+        "arrays": {name: zlib.crc32(array.data) for name, array in whole.items()},
+    }
+    data = save(whole, {_KEY: _text({**value, "crc32": _checksum(value)})})
     header = int.from_bytes(data[:_LENGTH], "little")
     if header > MAX_HEADER:
         raise ValueError(f"{path}: the description takes {header} bytes, at most {MAX_HEADER} can be saved")
@@ -66,16 +77,21 @@ class Reader:
         text = (file.metadata() or {}).get(_KEY)
         if text is None:
             raise ValueError(f"there is no {_KEY!r} in its metadata: it is no model that fastnn has saved")
-        self.description = _parse(text)
+        self.description, self._checksums = _unwrap(_parse(text))
         self.declared: Declared = {}
         for name in file.keys():
             part = file.get_slice(name)
             dtype: str = part.get_dtype()
             self.declared[name] = _DTYPES.get(dtype, dtype), tuple(part.get_shape())
+        if self.declared.keys() != self._checksums.keys():
+            raise ValueError("its arrays have other names than when it was saved")
 
     def read(self, name: str) -> Array:
-        """Return one of the declared arrays."""
-        return np.asarray(self._file.get_tensor(name))
+        """Return one of the declared arrays, of a dtype that NumPy has."""
+        array = np.asarray(self._file.get_tensor(name))
+        if zlib.crc32(array.data) != self._checksums[name]:
+            raise ValueError(f"array {name!r} is damaged: its checksum is another one")
+        return array
 
 
 @contextmanager
@@ -98,6 +114,8 @@ def opened(path: Path) -> Iterator[Reader]:
             yield Reader(file)
     except SafetensorError as error:
         raise ValueError(f"no whole safetensors file: {error}") from None
+    except RecursionError:
+        raise ValueError("its description is nested too deeply") from None
 
 
 def _check_header(path: Path) -> None:
@@ -114,12 +132,35 @@ def _check_header(path: Path) -> None:
         raise ValueError(f"its header has {header} bytes, at most {MAX_HEADER} are read")
 
 
+def _unwrap(value: Any) -> tuple[Any, dict[str, int]]:
+    """Check what surrounds the description; return that, and the checksums of the arrays."""
+    if not isinstance(value, dict) or not isinstance(value.get("format"), int):
+        raise ValueError("its description has no format")
+    if value["format"] != _FORMAT:
+        raise ValueError(
+            f"it has format {value['format']}, this version reads {_FORMAT}: it was written by fastnn "
+            f"{value.get('fastnn')}"
+        )
+    checksum = value.pop("crc32", None)
+    if checksum != _checksum(value):
+        raise ValueError("its description is damaged: its checksum is another one")
+    if not isinstance(value.get("arrays"), dict):
+        raise ValueError("its description has no checksums of arrays")
+    return value.get("content"), value["arrays"]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _checksum(value: Any) -> int:
+    return zlib.crc32(_text(value).encode())
+
+
 def _parse(text: str) -> Any:
     """Parse JSON as the standard has it, without names that come twice and NaN."""
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("its description is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"its description is no JSON: {error}") from None
 

@@ -72,7 +72,7 @@ def load(
 
 
 def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
-    content = check_format(file.description)
+    content = check_parts(file.description)
     settings = content["compile"] if compiled else None
     progress = content["progress"] if settings is not None else None
     # Without initial values, which the file's replace, and without memory until the file's arrays are known to fit.
@@ -101,15 +101,10 @@ def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
     return model
 
 
-def check_format(content: Any) -> dict[str, Any]:
-    """Check the outermost level of a description, and that this version can read it."""
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise ValueError("its description has no format")
-    if content["format"] != saving.FORMAT:
-        raise ValueError(
-            f"it has format {content['format']}, this version reads {saving.FORMAT}; "
-            f"it was written by fastnn {content.get('fastnn')}"
-        )
+def check_parts(content: Any) -> dict[str, Any]:
+    """Check the outermost level of a description."""
+    if not isinstance(content, dict):
+        raise ValueError("its description is no object")
     for key in ("model", "compile", "progress"):
         if key not in content:
             raise ValueError(f"its description has no {key!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastnn_kernels import __version__
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.tape import Tape
 
@@ -13,8 +12,6 @@ from .initializers import Array
 
 if TYPE_CHECKING:
     from .model import Sequential
-
-FORMAT = 1
 
 
 def save(model: Sequential, path: Any, *, include_optimizer: bool) -> None:
@@ -42,8 +39,6 @@ def shapes(tape: Tape, slots: int) -> dict[str, tuple[int, ...]]:
 def describe(function: str, model: Sequential, progress: bool) -> dict[str, Any]:
     """Describe a model: how it is built, how it is trained, and, if asked for, how far it has been."""
     return {
-        "format": FORMAT,
-        "fastnn": __version__,
         "model": describe_model(function, model),
         "compile": None if model._loss is None else describe_training(function, model),
         "progress": {"step": model.training_state.step, "epoch": model.training_state.epoch} if progress else None,

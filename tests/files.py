@@ -1,6 +1,5 @@
 """Model files made by hand: changed descriptions, headers and arrays."""
 
-import copy
 import json
 import struct
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from safetensors import safe_open
 
 import fastnn as fn
 from fastnn import container
@@ -31,12 +31,19 @@ def contents(path: Path) -> tuple[dict[str, np.ndarray], Any]:
 
 
 def forge(path: Path, change: Callable[[dict[str, np.ndarray], Any], Any]) -> Path:
-    """Change a file: `change` gets the arrays and the description, and may return another description."""
+    """Change a file, with checksums that suit; `change` gets the arrays and the description, or returns another."""
     arrays, description = contents(path)
-    description = copy.deepcopy(description)
-    description = change(arrays, description) or description
-    text = description if isinstance(description, str) else json.dumps(description)
-    path.write_bytes(safetensors.numpy.save(arrays, {"fastnn": text}))
+    changed = change(arrays, description)
+    container.write(path, arrays, description if changed is None else changed)
+    return path
+
+
+def forge_text(path: Path, change: Callable[[str], str]) -> Path:
+    """Change the text in the metadata."""
+    arrays, _ = contents(path)
+    with safe_open(path, framework="np") as file:
+        text = file.metadata()["fastnn"]
+    path.write_bytes(safetensors.numpy.save(arrays, {"fastnn": change(text)}))
     return path
 
 

@@ -1,13 +1,13 @@
 """Files that are damaged, cut off, too large or made to do harm: one ValueError that says what is wrong."""
 
-import json
 import os
 import sys
 import tracemalloc
 
 import numpy as np
 import pytest
-from files import contents, forge, tiny, write_header
+from files import forge, forge_text, tiny, write_header
+from safetensors import safe_open
 
 import fastnn as fn
 from fastnn import container
@@ -53,10 +53,6 @@ def nested(depth):
 
 def setting(part, **values):
     return lambda arrays, d: d[part].update(values)
-
-
-def with_seed(description, text):
-    return json.dumps(description).replace('"seed": 0', f'"seed": {text}')
 
 
 CHANGES = {
@@ -105,15 +101,7 @@ CHANGES = {
     "a step beyond all": (setting("progress", step=10**30), "step is 10"),
     "a step that is a fraction": (setting("progress", step=1.5), "step is 1.5"),
     "no compile": (lambda arrays, d: d.pop("compile") and None, "no 'compile'"),
-    "a later format": (lambda arrays, d: d.update(format=2), "has format 2, this version reads 1"),
-    "no format": (lambda arrays, d: d.pop("format") and None, "no format"),
-    "a description that is a list": (lambda arrays, d: [d], "no format"),
-    "a description that is no JSON": (lambda arrays, d: "{'a': 1}", "is no JSON"),
-    "a deep description": (lambda arrays, d: "[" * 100_000, "too deeply"),
-    "NaN": (lambda arrays, d: with_seed(d, "NaN"), "NaN is no number"),
-    "infinity": (lambda arrays, d: with_seed(d, "1e999"), "seed is inf"),
-    "a long number": (lambda arrays, d: with_seed(d, "9" * 9999), "no JSON|digits"),
-    "a name twice": (lambda arrays, d: with_seed(d, '0, "seed": 1'), "'seed' comes twice"),
+    "a description that is a list": (lambda arrays, d: [d], "its description is no object"),
     "an array too few": (lambda arrays, d: arrays.pop("params/dense/w") is None or None, "no array 'params/dense/w'"),
     "an array too many": (lambda arrays, d: arrays.update(more=np.zeros(2)), "'more' belongs to no layer"),
     "a slot too many": (
@@ -131,6 +119,39 @@ CHANGES = {
 def test_a_changed_file_is_refused(path, name):
     change, message = CHANGES[name]
     refused(forge(path, change), message)
+
+
+def seed(text):
+    return lambda whole: whole.replace('"seed":0', f'"seed":{text}')
+
+
+TEXTS = {
+    "NaN": (seed("NaN"), "NaN is no number"),
+    "infinity": (seed("1e999"), "damaged|Out of range"),
+    "a long number": (seed("9" * 9999), "no JSON"),
+    "a name twice": (seed('0,"seed":1'), "'seed' comes twice"),
+    "another seed": (seed("1"), "its description is damaged"),
+    "no JSON": (lambda whole: "{'a': 1}", "is no JSON"),
+    "a number": (lambda whole: "1", "no format"),
+    "deep": (lambda whole: "[" * 100_000, "too deeply"),
+    "nearly too deep": (seed("[" * 900 + "]" * 900), "too deeply|is damaged"),
+    "a later format": (lambda whole: whole.replace('"format":1', '"format":2'), "has format 2, this version reads 1"),
+    "no format": (lambda whole: whole.replace('"format"', '"formal"'), "no format"),
+    "no checksum": (lambda whole: whole.replace('"crc32"', '"crc33"'), "its description is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_changed_text_is_refused(path, name):
+    change, message = TEXTS[name]
+    refused(forge_text(path, change), message)
+
+
+def test_a_changed_weight_is_refused(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    refused(path, "array '.*' is damaged")
 
 
 def test_an_unchanged_file_is_not(path):
@@ -174,10 +195,11 @@ def test_a_header_that_is_too_large_is_not_parsed(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sparse files")
 def test_terabytes_of_data_that_no_layer_needs_are_not_read(path):
-    _, description = contents(path)
+    forge(path, lambda arrays, d: [arrays.pop(name) for name in list(arrays) if name != "params/dense/w"] and None)
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
     entry = {"dtype": "F32", "shape": [2**38], "data_offsets": [0, 2**40]}
-    header = {"__metadata__": {"fastnn": json.dumps(description)}, "params/dense/w": entry}
-    write_header(path, header)
+    write_header(path, {"__metadata__": metadata, "params/dense/w": entry})
     os.truncate(path, path.stat().st_size + 2**40)
     refused(path, "'params/dense/w' has shape")
 
