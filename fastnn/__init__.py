@@ -11,8 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, initializers, losses, metrics, models, report
-    from .callbacks import Callback, ProgressBar
+    from . import callbacks, datasets, initializers, losses, metrics, models, report, schedules
+    from .callbacks import (
+        Callback,
+        CSVLogger,
+        EarlyStopping,
+        LambdaCallback,
+        LearningRateScheduler,
+        ModelCheckpoint,
+        ProgressBar,
+        ReduceLROnPlateau,
+        TerminateOnNaN,
+    )
     from .history import History
     from .info import show_config
     from .layers import (
@@ -46,22 +56,28 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "CSVLogger",
     "Callback",
     "Conv2D",
     "Dense",
+    "EarlyStopping",
     "Flatten",
     "History",
     "Identity",
+    "LambdaCallback",
     "Layer",
     "LeakyReLU",
+    "LearningRateScheduler",
     "LogSoftmax",
     "MaxPool2D",
+    "ModelCheckpoint",
     "Momentum",
     "NAdam",
     "Optimizer",
     "ProgressBar",
     "RMSprop",
     "ReLU",
+    "ReduceLROnPlateau",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -69,6 +85,8 @@ __all__ = [
     "Softplus",
     "Step",
     "Tanh",
+    "TerminateOnNaN",
+    "callbacks",
     "datasets",
     "get_num_threads",
     "initializers",
@@ -77,9 +95,21 @@ __all__ = [
     "metrics",
     "models",
     "report",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]
+
+_SUBMODULES = (
+    "callbacks",
+    "datasets",
+    "initializers",
+    "losses",
+    "metrics",
+    "models",
+    "report",
+    "schedules",
+)
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
 # `fastnn --help` and readers of data sets need not wait for.
@@ -90,7 +120,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in ("datasets", "initializers", "losses", "metrics", "models", "report"):
+    if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
     for module in _MODULES:
         found = getattr(import_module(f".{module}", __name__), name, None)

@@ -21,12 +21,19 @@ def check_verbose(function: str, verbose: str | int) -> None:
         raise ValueError(f'{function}: verbose is {verbose!r}, needed is "auto", 0, 1 or 2')
 
 
+def number_text(name: str, value: float) -> str:
+    """Write a number: four digits behind the point, the speed as a whole number, the learning rate with an exponent."""
+    if name == "images_per_second":
+        return f"{value:,.0f}"
+    return f"{value:.2e}" if name == "lr" else f"{value:.4f}"
+
+
 def line(epoch: int, epochs: int, values: Mapping[str, float]) -> str:
-    """Write an epoch's numbers: losses and accuracies with four digits, the speed as a whole number."""
+    """Write an epoch's numbers."""
     parts = [f"epoch {epoch}/{epochs}"]
-    parts += [f"{name} {value:.4f}" for name, value in values.items() if name != "images_per_second"]
+    parts += [f"{name} {number_text(name, value)}" for name, value in values.items() if name != "images_per_second"]
     if "images_per_second" in values:
-        parts.append(f"{values['images_per_second']:,.0f} images/s")
+        parts.append(f"{number_text('images_per_second', values['images_per_second'])} images/s")
     return "  ".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,11 @@ class Source(ABC):
     samples: int | None = None
     most: int | None = None
 
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a position in the epoch depends on; of plain data."""
+
     @abstractmethod
     def start(self, epoch: int, position: int) -> None:
         """Go to a batch of an epoch; both count from 0, epochs since compile()."""
@@ -117,6 +123,11 @@ class Arrays(Source):
         self._used = len(x) - len(x) % batch_size if drop_last else len(x)
         self.samples, self.steps = self._used, -(-self._used // batch_size)
         self._order = np.zeros(0, np.int64)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Number of samples and batches, and what shuffles them."""
+        return {"samples": self._used, "batch_size": self.batch_size, "seed": self.seed}
 
     def order(self, epoch: int) -> Array:
         """Return the samples of an epoch, in the order they are used."""

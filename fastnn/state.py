@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .history import History
 from .initializers import Array
+
+if TYPE_CHECKING:
+    from .callbacks.callback_list import CallbackList
 
 
 @dataclass
@@ -26,7 +31,7 @@ class TrainingState:
         Epochs trained since compile(): the number of the running epoch's permutation.
     finished : int
         Finished epochs as fit counts them, from initial_epoch.
-    running : bool
+    begun : bool
         on_epoch_begin was called for the epoch behind these.
     position : int
         Steps of the running epoch that are done.
@@ -47,13 +52,15 @@ class TrainingState:
     history : History
         Of the running or last call of fit.
     callbacks : list of (str, dict)
-        Class name and `state()` of each callback, as they were when this was written down.
+        Class name and `state()` of each callback of the training that was interrupted; read by fit(resume=).
+    source : dict
+        What the position in the epoch is counted in: samples, batch size, seed of the order.
     """
 
     step: int = 0
     epoch: int = 0
     finished: int = 0
-    running: bool = False
+    begun: bool = False
     position: int = 0
     fit_step: int = 0
     samples: int = 0
@@ -65,21 +72,72 @@ class TrainingState:
     stopped: bool = False
     history: History = field(default_factory=History)
     callbacks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    source: dict[str, Any] = field(default_factory=dict)
 
-    def begin(self, initial_epoch: int, steps_per_epoch: int | None) -> None:
+    def __post_init__(self) -> None:
+        self._running: CallbackList | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as it is now, for `from_dict`.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, None, lists and dicts of these; NumPy arrays as "predictions" and in what callbacks
+            keep.
+        """
+        plain = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        plain["history"] = {
+            "epochs": list(self.history.epochs),
+            "history": {name: list(values) for name, values in self.history.items()},
+        }
+        states = self.callbacks if self._running is None else self._running.states()
+        plain["callbacks"] = [[name, state] for name, state in states]
+        plain["source"] = dict(self.source)
+        plain["predictions"] = None if self.predictions is None else self.predictions[: self.samples].copy()
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> TrainingState:
+        """Make a state of what `as_dict` returned; KeyError and TypeError where it is something else."""
+        measured = plain["history"]
+        history = History(
+            list(measured["epochs"]), {name: list(values) for name, values in measured["history"].items()}
+        )
+        callbacks = [(str(name), dict(state)) for name, state in plain["callbacks"]]
+        return cls(**{**plain, "history": history, "callbacks": callbacks})
+
+    @contextmanager
+    def running(self, callbacks: CallbackList) -> Iterator[None]:
+        """Let `as_dict` ask these callbacks for their states within the block."""
+        self._running = callbacks
+        try:
+            yield
+        finally:
+            self.callbacks, self._running = callbacks.states(), None
+
+    def begin(self, initial_epoch: int, steps_per_epoch: int | None, source: dict[str, Any]) -> None:
         """Start a call of fit."""
         self.epoch = max(self.epoch, initial_epoch)
         self.finished = initial_epoch
         self.fit_step = initial_epoch * (steps_per_epoch or 0)
         self.stopped = False
         self.history = History()
-        self.callbacks = []
+        self.callbacks, self.source = [], source
         self.abandon_epoch()
+
+    def check_source(self, source: dict[str, Any]) -> None:
+        """Raise ValueError where training cannot go on in the middle of an epoch with batches from this source."""
+        if self.position and source != self.source:
+            raise ValueError(
+                f"fit: training is to be resumed in the middle of an epoch of {_words(self.source)}, given are "
+                f"{_words(source)}"
+            )
 
     def abandon_epoch(self) -> None:
         """Forget how far the running epoch was, so that it starts over."""
         self.fit_step -= self.position
-        self.running = False
+        self.begun = False
         self.position = self.samples = 0
         self.loss_sum = self.weight_sum = self.correct = 0.0
         self.predictions = None
@@ -115,3 +173,7 @@ class TrainingState:
 def _add(start: float, values: Array) -> float:
     """Add one after the other, as a loop would; NumPy's `sum` goes by pairs, which depend on how many there are."""
     return float(np.add.accumulate(np.concatenate([[start], values]))[-1])
+
+
+def _words(source: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in source.items())

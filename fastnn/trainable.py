@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastnn_kernels import _options as options
 
 from . import evaluation, inputs, losses, optimizers, training
-from .callbacks import Callback, CallbackList, ProgressBar
+from .callbacks import Callback, CallbackList
 from .history import History
 from .initializers import Array
 from .inputs import Batch
@@ -153,17 +154,17 @@ class Trainable(Network):
             validation=None if validation is None else Arrays(*validation, min(size, len(validation[0]))),
             epochs=epochs,
             lr=self.lr,
-            schedule=getattr(self._optimizer, "schedule", None),
+            schedule=self._schedule,
             metrics=self._metrics,
             quiet=verbose == 0,
         )
-        return self._run(plan, list(callbacks), initial_epoch, verbose)
+        return self._run(plan, callbacks, initial_epoch, verbose)
 
     def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
         """Do one step on all samples given; return their mean loss before it."""
         images, targets = self._batch("train_step", x, y)
         part = Part(images, targets, np.arange(len(images)), len(images))
-        rates = np.full(1, self.lr)
+        rates = training.rates(self._schedule, self.lr, self.training_state.step, 1, None, None)
         results = training.train(self._engine, self.training_state, part, rates, count=False)
         return float(results[0, 0])
 
@@ -182,21 +183,35 @@ class Trainable(Network):
 
     # ---- inside
 
+    @property
+    def _schedule(self) -> Any:
+        return None if self._optimizer is None else self._optimizer.schedule
+
     def _run(
-        self, plan: training.Plan, callbacks: list[Callback], initial_epoch: int, verbose: str | int
+        self,
+        plan: training.Plan,
+        callbacks: Iterable[Callback],
+        initial_epoch: int,
+        verbose: str | int,
+        resumed: TrainingState | None = None,
     ) -> History:
-        """Train as planned, from the start."""
-        if verbose != 0 and not any(isinstance(callback, ProgressBar) for callback in callbacks):
-            callbacks.append(ProgressBar(verbose))
-        names = ["loss", *(metric.name for metric in self._metrics)]
+        """Train as planned, from the start or from where `resumed` stands."""
+        called = CallbackList(callbacks, verbose)
+        plan = replace(plan, schedule=called.schedule or plan.schedule)
+        names = ["loss", *(metric.name for metric in plan.metrics)]
         measured = names + [f"val_{name}" for name in names] * (plan.validation is not None)
-        params = {"epochs": plan.epochs, "steps": plan.source.steps, "metrics": measured}
-        state = self.training_state
-        called = CallbackList(callbacks, self, params)
-        state.begin(initial_epoch, plan.source.steps)
-        self.history = state.history
-        training.Loop(self._engine, state, plan, called).run()
-        return state.history
+        called.join(self, {"epochs": plan.epochs, "steps": plan.source.steps, "metrics": measured})
+        # Here, so that a schedule that wants to know more is refused before anything has changed.
+        plan.rates(self.lr, 0, 1)
+        if resumed is None:
+            self.training_state.begin(initial_epoch, plan.source.steps, plan.source.settings)
+        else:
+            called.check_restorable(resumed.callbacks)
+            resumed.check_source(plan.source.settings)
+            self.training_state = resumed
+        self.history = self.training_state.history
+        training.Loop(self._engine, self.training_state, plan, called).run()
+        return self.history
 
     def _batch(self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Batch:
         if self._loss is None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import evaluation, metrics
-from .callbacks.base import CallbackList, Logs
+from .callbacks.base import Logs
+from .callbacks.callback_list import CallbackList
 from .engine import Engine
 from .initializers import Array
 from .interrupts import held_back
@@ -45,6 +46,11 @@ class Plan:
     metrics: tuple[Metric, ...]
     quiet: bool
 
+    def rates(self, lr: float, first: int, steps: int) -> Array:
+        """Return the learning rates of steps of fit, which start from `lr`."""
+        epoch = self.source.steps
+        return rates(self.schedule, lr, first, steps, epoch, None if epoch is None else epoch * self.epochs)
+
 
 class Loop:
     """Runs a plan from where the state stands; whatever ends it, the state is that of whole steps."""
@@ -55,20 +61,21 @@ class Loop:
 
     def run(self) -> None:
         """Train up to the last epoch, or until a callback stops it."""
-        try:
-            self.callbacks.on_train_begin(self.state.callbacks)
-            while self.state.finished < self.plan.epochs and not self.state.stopped:
-                self._epoch()
-        finally:
-            self.callbacks.on_train_end()
+        with self.state.running(self.callbacks):
+            try:
+                self.callbacks.on_train_begin(self.state.callbacks)
+                while self.state.finished < self.plan.epochs and not self.state.stopped:
+                    self._epoch()
+            finally:
+                self.callbacks.on_train_end()
 
     def _epoch(self) -> None:
         """Train the rest of the running epoch, or the next one; validate; tell everybody."""
         state, plan = self.state, self.plan
         epoch = state.finished
-        if not state.running:
+        if not state.begun:
             self.callbacks.on_epoch_begin(epoch)
-            state.running = True
+            state.begun = True
         speed = self._steps()
         if state.samples == 0:  # stopped before the first step
             return
@@ -117,13 +124,23 @@ class Loop:
         return metrics.averages(state.loss_sum, state.correct, state.samples, self.plan.metrics)
 
     def _rates(self, steps: int, first: int) -> Array:
-        """Return the learning rates of steps of fit, the first of them `first`, counted from 0."""
-        plan, lr = self.plan, self.plan.lr if self.state.lr is None else self.state.lr
-        if plan.schedule is None:
-            return np.full(steps, lr)
-        epoch = plan.source.steps
-        total = None if epoch is None else epoch * plan.epochs
-        return np.asarray(plan.schedule.rates(lr, first, steps, epoch, total), np.float64)
+        lr = self.plan.lr if self.state.lr is None else self.state.lr
+        return self.plan.rates(lr, first, steps)
+
+
+def rates(
+    schedule: Any, lr: float, first: int, steps: int, steps_per_epoch: int | None, total_steps: int | None
+) -> Array:
+    """Return the learning rates of steps, the first of them `first`, counted from 0; check those of a schedule."""
+    if schedule is None:
+        return np.full(steps, lr)
+    found = np.asarray(schedule.rates(lr, first, steps, steps_per_epoch, total_steps), np.float64)
+    if found.shape != (steps,) or not np.isfinite(found).all() or (found < 0).any():
+        raise ValueError(
+            f"fit: the schedule {schedule!r} gave {found} for steps {first} to {first + steps - 1}, needed are "
+            f"{steps} finite numbers of at least 0"
+        )
+    return found
 
 
 def train(
