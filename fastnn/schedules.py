@@ -237,10 +237,10 @@ class OneCycle(Schedule):
         length = max(round(self._length(steps_per_epoch, total_steps)), 1)
         step = np.minimum(_numbers(first_step, steps), length - 1)
         start = lr / self.div_factor
-        top = self.pct_start * length - 1
-        up = _cosine(start, lr, step / top) if top > 0 else np.full(steps, float(lr))
-        # Where the cycle has a single step, that is the top.
-        fall = (step - max(top, 0.0)) / (length - 1 - max(top, 0.0)) if length - 1 > top else np.zeros(steps)
+        # A rise, or a whole cycle, of less than one step is left out: it begins at the top.
+        top = max(self.pct_start * length - 1, 0.0)
+        up = _cosine(start, lr, step / top) if top else np.full(steps, float(lr))
+        fall = (step - top) / (length - 1 - top) if length - 1 > top else np.zeros(steps)
         down = _cosine(lr, start / self.final_div_factor, fall)
         return np.where(step <= top, up, down)
 
