@@ -143,10 +143,10 @@ def phases(**options):
 def test_the_divisor_costs_nothing_where_it_is_the_batch():
     axes, names = phases(label_smoothing=0.5)
     assert axes == [Axis.BLOCK, Axis.TILE, Axis.CHUNK]
-    assert "label_factor" not in names
+    assert "loss_factor" not in names
     axes, names = phases(ignore_index=-100)
     assert axes == [Axis.TILE, Axis.BLOCK, Axis.TILE, Axis.CHUNK]
-    assert names[0] == "label_factor"
+    assert names[0] == "loss_factor"
 
 
 def test_a_wrong_number_of_class_weights_is_refused():

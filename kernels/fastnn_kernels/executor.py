@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from math import prod
+from typing import Any
 
 import numpy as np
 from numba.core import types
@@ -12,6 +13,8 @@ from numba.core import types
 from . import _threads
 from ._arrays import Array, aligned_zeros, as_bytes, flat_alias
 from ._jit import TILE_LIMIT, lane_count, op_address
+from .batches import batch_weights
+from .convert import BYTES, OTHER, SAME
 from .memory import Memory
 from .program import Program, make_program
 from .run_steps import (
@@ -78,42 +81,83 @@ class Executor:
         self._compiled = functools.cache(self._compile)
         self._lock = threading.Lock()  # calls of two Python threads share the arena
 
-    def train(self, x: Array, y: Array, order: Array, batch_size: int, first_step: int, lr: Array) -> Array:
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        order: Array,
+        batch_size: int,
+        first_step: int,
+        lr: Array,
+        *,
+        sample_weight: Array | None = None,
+        predictions: Array | None = None,
+    ) -> Array:
         """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
 
-        Raises ValueError where an op cannot train on so small a batch; then nothing has changed.
+        Parameters
+        ----------
+        x : (N, ...) uint8, float32 or float64, C-contiguous
+            Cast to the model's dtype as it is read, uint8 as ``x / 255``; a memory map is never copied.
+        y : (N,) int64 labels, or (N, ...) targets in the model's dtype
+        order : (samples,) int64
+            Samples in the order they are used.
+        batch_size, first_step : int
+        lr : (steps,) float64
+        sample_weight : (N,), the model's dtype, optional
+            Not negative. The mean loss of a step is then ``sum(weight * loss) / sum(weight)``, 0 where all weights
+            are 0; a weight of 0 leaves a sample out also where its loss is NaN. Correct predictions are counted
+            whatever the weights.
+        predictions : (samples, *output_shape), the model's dtype, C-contiguous, optional
+            Receives the outputs before the update, in the order of `order`.
+
+        Raises
+        ------
+        ValueError
+            Where an op cannot train on so small a batch, or the loss takes no weights; then nothing has changed.
         """
         self.tape.check_batches(len(order), batch_size)
         steps = -(-len(order) // batch_size)
         hyper = np.empty((steps, 2))
         hyper[:, 0], hyper[:, 1] = lr, np.arange(first_step, first_step + steps)
-        return self._run("train", x, y, order, batch_size, hyper)
+        return self._run("train", x, y, order, batch_size, hyper, sample_weight, predictions)
 
-    def gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def gradients(self, x: Array, y: Array, *, sample_weight: Array | None = None) -> tuple[float, int]:
         """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions.
 
         Computed as in training, with the batch's statistics and the random numbers of step 0; no state changes.
         """
         self.tape.check_batches(len(x), len(x))
-        result = self._run("gradients", x, y, np.arange(len(x)), len(x), np.zeros((1, 2)))
+        result = self._run("gradients", x, y, np.arange(len(x)), len(x), np.zeros((1, 2)), sample_weight)
         return float(result[0, 0]), int(result[0, 1])
 
-    def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
-        """Return the loss summed over the samples and the number of correct predictions.
+    def evaluate(
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        *,
+        sample_weight: Array | None = None,
+        predictions: Array | None = None,
+    ) -> tuple[float, int]:
+        """Return the loss summed over the samples, and the number of correct predictions; arguments as in `train`.
 
-        The sum is that of the batches' means times their samples. Where samples have weights or are left out, that
-        is the average that `train` gives, times the samples, and depends on the batches.
+        The sum is that of the batches' means times the weights of their samples, 1 each without `sample_weight`:
+        divided by the sum of all weights it is the mean. Where classes have weights or samples are left out, a
+        batch's mean is over those, so that the sum depends on the batches, as the average in training does.
         """
         steps = -(-len(x) // batch_size)
-        result = self._run("evaluate", x, y, np.arange(len(x)), batch_size, np.zeros((steps, 2)))
-        counts = np.minimum(batch_size, len(x) - batch_size * np.arange(steps))
-        return float((result[:, 0] * counts).sum()), int(result[:, 1].sum())
+        order = np.arange(len(x))
+        result = self._run("evaluate", x, y, order, batch_size, np.zeros((steps, 2)), sample_weight, predictions)
+        sums = batch_weights(order, batch_size, sample_weight)
+        return float((result[:, 0] * sums).sum()), int(result[:, 1].sum())
 
     def forward(self, x: Array, batch_size: int) -> Array:
         """Return what the last forward row writes first, (N, ...)."""
-        result = np.empty((len(x), *self.tape.forward[-1].written()[0].shape), self.dtype)
+        result = np.empty((len(x), *self.tape.output.shape), self.dtype)
         steps = -(-len(x) // batch_size)
-        self._run("forward", x, result, np.arange(len(x)), batch_size, np.zeros((steps, 2)))
+        nothing = np.zeros(0, self.dtype)
+        self._run("forward", x, nothing, np.arange(len(x)), batch_size, np.zeros((steps, 2)), None, result)
         return result
 
     def _lanes_for(self, batch: int) -> int:
@@ -126,7 +170,9 @@ class Executor:
             return 1
         return self.lanes
 
-    def _compile(self, kind: str, lanes: int) -> tuple[Program, Array, list[object]]:
+    def _compile(
+        self, kind: str, lanes: int, source: int, weighted: bool, predictions: bool
+    ) -> tuple[Program, Array, list[object]]:
         """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
         program = make_program(
             self.tape,
@@ -134,19 +180,43 @@ class Executor:
             backward=kind in ("train", "gradients"),
             loss=kind != "forward",
             update=self.update if kind == "train" else None,
+            source=source,
+            weighted=weighted,
+            predictions=predictions,
         )
         task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
         compiled = [op_address(call.function, task) for call in program.calls]
         return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
 
-    def _run(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
-        with self._lock:
-            return self._run_alone(kind, x, y, order, batch_size, hyper)
+    def _source(self, x: Array) -> int:
+        """Tell what the images are to a model of this dtype."""
+        if x.dtype == self.dtype:
+            return SAME
+        if x.dtype not in (np.uint8, np.float32, np.float64):
+            raise TypeError(f"x has dtype {x.dtype}, uint8, float32 or float64 is needed")
+        return BYTES if x.dtype == np.uint8 else OTHER
 
-    def _run_alone(self, kind: str, x: Array, y: Array, order: Array, batch_size: int, hyper: Array) -> Array:
+    def _run(self, *args: Any) -> Array:
+        with self._lock:
+            return self._run_alone(*args)
+
+    def _run_alone(
+        self,
+        kind: str,
+        x: Array,
+        y: Array,
+        order: Array,
+        batch_size: int,
+        hyper: Array,
+        sample_weight: Array | None = None,
+        predictions: Array | None = None,
+    ) -> Array:
+        weighted = sample_weight is not None
+        if weighted:
+            self.tape.check_weights()
         batch = min(batch_size, len(order))
         lanes = self._lanes_for(batch)
-        program, addresses, _ = self._compiled(kind, lanes)
+        program, addresses, _ = self._compiled(kind, lanes, self._source(x), weighted, predictions is not None)
         blocks = -(-batch // lanes)
         workers = _threads.workers_for(blocks, self._work * batch)
         sizes = self._sizes(program, lanes, blocks, workers)
@@ -161,11 +231,16 @@ class Executor:
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
-            flat_alias(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out, memory.state,
+            as_bytes(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out, memory.state,
+            self._flat(sample_weight), self._flat(predictions),
         )  # fmt: skip
         if done < steps:
             raise StepError(int(done), int(status[status.nonzero()][0]))
         return out.reshape(steps, 2)
+
+    def _flat(self, array: Array | None) -> Array:
+        """Return the elements of an array of the model's dtype; none for None."""
+        return np.zeros(0, self.dtype) if array is None else flat_alias(array)
 
     def _sizes(self, program: Program, lanes: int, blocks: int, workers: int) -> Array:
         """Lay the spaces out in the arena, growing it where it is too small."""

@@ -1,6 +1,7 @@
 """Between (N, ...) arrays and lane blocks: samples side by side in the lanes of a vector."""
 
 from ._jit import kernel
+from .convert import copy_as, load_as
 from .simd import lanes, vload, vstore
 from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpose
 
@@ -15,10 +16,12 @@ def lane_samples(samples, first, n):
 
 @kernel
 def gather_block(x, size, samples, first, y, yo):
-    """Load ``x[samples[first + lane] * size + feature]`` into ``y[feature, lane]``."""
+    """Load ``x[samples[first + lane] * size + feature]`` into ``y[feature, lane]``, in y's dtype."""
     L = lanes(y)
     t = tile_square(y)
-    if size >= L:
+    if L == 1:
+        copy_as(x, samples[first] * size, y, yo, size)
+    elif size >= L:
         for q in range(-(-size // L)):
             f = min(q * L, size - L)
             tile_gather(t, x, f, samples, first, size)
@@ -27,7 +30,7 @@ def gather_block(x, size, samples, first, y, yo):
     else:
         for lane in range(L):
             for f in range(size):
-                y[yo + f * L + lane] = x[samples[first + lane] * size + f]
+                y[yo + f * L + lane] = load_as(x, samples[first + lane] * size + f, y)
 
 
 @kernel

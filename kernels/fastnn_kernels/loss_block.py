@@ -14,6 +14,8 @@ from .vmath import vexp, vset
 HALF_SQUARE, SQUARE, HUBER, LOGISTIC, CATEGORICAL = range(5)
 # Losses with one value a sample; the others have one an element.
 OF_SAMPLES = (HALF_SQUARE, CATEGORICAL)
+# Vectors of scratch of a block whose samples have weights: losses, hits, weights.
+WEIGHED_WORK = 3
 # Vectors summed before their sum joins the total, so that no sum in float32 has many terms.
 _RUN = 32
 
@@ -174,6 +176,23 @@ def _loss_block(kind, x, xo, t, to, d, do, size, valid, scale, delta, work, wo):
         vstore(work, wo + L, zero)
 
     return call
+
+
+@kernel
+def weigh_block(d, do, size, work, wo, weights, samples, first):
+    """Multiply the losses of a block and their derivatives by the weights of its samples.
+
+    Both are zero where the weight is, for NaN too. `work` starts with the losses and has WEIGHED_WORK vectors.
+    """
+    L = lanes(d)
+    at = wo + 2 * L
+    for lane in range(L):
+        work[at + lane] = weights[samples[first + lane]]
+    zero, weight = vset(d, 0.0), vload(work, at)
+    live = vgreater(weight, zero)
+    vstore(work, wo, vwhere(live, vload(work, wo) * weight, zero))
+    for f in range(size):
+        vstore(d, do + f * L, vwhere(live, vload(d, do + f * L) * weight, zero))
 
 
 @kernel

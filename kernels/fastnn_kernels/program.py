@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .convert import SAME
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
 from .placement import Placement, place, volume
@@ -55,22 +56,32 @@ class Program:
     sizes: dict[Space, int]
 
 
-def make_program(tape: Tape, machine: Machine, *, backward: bool, loss: bool, update: Update | None) -> Program:
-    """Compile `tape` to tables: forward, then the loss or the way out, then backward and update where wanted.
+def make_program(
+    tape: Tape,
+    machine: Machine,
+    *,
+    backward: bool,
+    loss: bool,
+    update: Update | None,
+    source: int = SAME,
+    weighted: bool = False,
+    predictions: bool = False,
+) -> Program:
+    """Compile `tape` to tables: forward, then the way out, the loss, backward and update where wanted.
 
-    With backward rows the forward rows are those of training; an update commits the ops' states as well.
+    With backward rows the forward rows are those of training; an update commits the ops' states as well. `source` is
+    what the images are (`convert.py`); `weighted` where samples have weights; `predictions` where outputs are
+    written, as always without a loss.
     """
     tape = relu_behind_pool(tape if backward else replace(tape, forward=tape.inference()))
-    rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {}), *tape.forward]
+    rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {"source": source}), *tape.forward]
+    if predictions or not loss:
+        rows.append(Row("unload", "forward", {"x": tape.output}, {}, {}, {}))
     if loss:
         assert tape.loss is not None
-        rows.append(tape.loss)
+        rows.append(replace(tape.loss, attrs={**tape.loss.attrs, "weighted": weighted}))
         if backward:
             rows += tape.backward()
-    else:
-        last = tape.forward[-1]
-        result = last.values[last.definition.writes[0]]
-        rows.append(Row("unload", "forward", {"x": result}, {}, {}, {}))
     schedule = make_schedule(rows, tape, machine)
     return _Tables(tape, schedule, place(schedule, machine), machine).program(backward, update)
 

@@ -68,6 +68,9 @@ class Op:
         Whether it draws random numbers; the tape then gives each row of such ops an attribute `number` of its own.
     check : callable, optional
         ``check(row, samples)`` raises ValueError where a batch of so many samples cannot be trained on.
+    weights : bool
+        Whether, as a loss, it takes a weight for each sample: its row then has the attribute `weighted`, and its twin
+        is given `sample_weight`.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Op:
     whole: tuple[str, ...] = ()
     random: bool = False
     check: Callable[[Any, int], None] | None = None
+    weights: bool = False
 
     def kernel(self, name: str) -> Kernel:
         """Return the kernel called `name`."""

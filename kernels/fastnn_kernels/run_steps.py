@@ -55,7 +55,7 @@ def _count_tasks(phases, p, tasks, blocks, chunks):
 
 @kernel
 def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
-              arena, params, grads, slots, chunks, x, y, order, out, state, worker, block):
+              arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, worker, block):
     """Run rows `first` to `last` of one task; return the first status that is not zero."""
     work = sizes[WORK] + worker * sizes[WORK_STRIDE]
     store = sizes[STORE] + block * sizes[STORE_SIZE]
@@ -73,8 +73,9 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
                 start = slot
             ints[base + k] = start + offsets[r * OPERANDS + k]
         task = make_task(
-            (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state),
-            (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+            (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights,
+             predictions),
+            (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         )
         status = call_op(addresses[r], task)
         if status != 0:
@@ -84,7 +85,7 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
 
 @kernel
 def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes, options,
-          scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state):
+          scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions):
     """Take tasks of phase `p` until none is left; return the first status that is not zero."""
     L = sizes[LANES]
     blocks = -(-n // L)
@@ -126,13 +127,14 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
         ints[info + BLOCK] = block
         ints[info + BLOCKS] = count
         status = _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
-                           arena, params, grads, slots, chunks, x, y, order, out, state, worker, block)
+                           arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, worker,
+                           block)
         if status != 0:
             return status
 
 
 def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, tasks, phases, sizes, options, scalars,
-         hyper, arena, params, grads, slots, chunks, x, y, order, out, state):
+         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions):
     """Run `steps` steps; return how many were done. ``status[worker]`` tells of an op that refused."""
     batch = sizes[BATCH_SIZE]
     for step in range(steps):
@@ -144,7 +146,7 @@ def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, task
             for worker in prange(workers):
                 status[worker] = _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces,
                                        offsets, tasks, sizes, options, scalars, hyper, arena, params, grads, slots,
-                                       chunks, x, y, order, out, state)
+                                       chunks, x, y, order, out, state, weights, predictions)
             for worker in range(workers):
                 if status[worker] != 0:
                     return step

@@ -128,6 +128,12 @@ class Tape:
         """Elements of the flat state vector."""
         return self.states[-1].offset + self.states[-1].size if self.states else 0
 
+    @property
+    def output(self) -> Value:
+        """What the last forward row writes first."""
+        row = self.forward[-1]
+        return row.values[row.definition.writes[0]]
+
     def add(self, op: str, *, name: str = "", **operands: Any) -> Value:
         """Add the forward row of `op` and return what it writes first.
 
@@ -177,6 +183,11 @@ class Tape:
             for row in self.forward
             if (kernel := registry.get(row.op).commit) is not None
         ]
+
+    def check_weights(self) -> None:
+        """Raise ValueError where the loss cannot weigh its samples."""
+        if self.loss is not None and not registry.get(self.loss.op).weights:
+            raise ValueError(f"sample_weight: the loss {self.loss.op!r} takes none")
 
     def check_batches(self, samples: int, batch_size: int) -> None:
         """Raise ValueError where `samples` cannot be trained on in batches of this size, the last one shorter."""

@@ -52,11 +52,13 @@ class TaskType(types.Type):
             "grads": dtype,
             "slots": dtype,  # optimizer state
             "chunks": i64,  # the update table
-            "x": dtype,  # images (N, ...)
+            "x": types.uint8,  # images (N, ...), cast by the load
             "y": types.uint8,  # labels or targets, cast by the loss
             "order": i64,  # sample indices
             "out": f64,  # loss and correct predictions, two a step
             "state": dtype,  # running statistics
+            "weights": dtype,  # weight of each sample, where the step has them
+            "predictions": dtype,  # outputs in the order of `order`, where they are asked for
         }
         self.pointers = {name: types.CPointer(field) for name, field in self.fields.items()}
         if narrow:

@@ -12,6 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from . import simd
+from .convert import emit_load_as
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
@@ -154,8 +155,9 @@ def tile_load(typingctx, t, memory, offset, row_stride, col_stride):
 
 @intrinsic
 def tile_gather(typingctx, t, memory, offset, indices, first, row_stride):
-    """Load row r (of one column) from ``memory[offset + indices[first + r] * row_stride]``."""
-    if t.cols != 1:
+    """Load row r (of one column) from ``memory[offset + indices[first + r] * row_stride]``, in its dtype."""
+    source = simd.dtype_of(memory)
+    if t.cols != 1 or source is None:
         return None
 
     def codegen(context, builder, sig, args):
@@ -164,7 +166,7 @@ def tile_gather(typingctx, t, memory, offset, indices, first, row_stride):
             place = builder.add(first, ir.Constant(_I64, r))
             index = builder.load(simd.address(context, builder, indices, iv, place))
             where = builder.add(offset, builder.mul(index, stride))
-            value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, mv, where))
+            value = emit_load_as(builder, source, t.vector, simd.address(context, builder, memory, mv, where))
             builder.store(value, _element(builder, t, pointer, r, 0))
         return _void(context)
 

@@ -1,7 +1,8 @@
 """Losses on the tape: a sum for each lane block, then the tree over the blocks.
 
 The loss of a step is the mean over the batch. Its divisor is known before the blocks start: the samples or elements of
-the batch, or where classes have weights or samples are left out, the sum of the weights, from a stage of its own.
+the batch, or where classes or samples have weights or samples are left out, the sum of the weights, from a stage of
+its own. That is one task, which sums in the order of the samples: the same bits for any number of threads.
 """
 
 import functools
@@ -16,7 +17,18 @@ from ..cross_entropy_block import (
     softmax_cross_entropy_block,
 )
 from ..layout import gather_block
-from ..loss_block import CATEGORICAL, HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, lane_sums, loss_block
+from ..loss_block import (
+    CATEGORICAL,
+    HALF_SQUARE,
+    HUBER,
+    LOGISTIC,
+    OF_SAMPLES,
+    SQUARE,
+    WEIGHED_WORK,
+    lane_sums,
+    loss_block,
+    weigh_block,
+)
 from ..reduction import tree_sum
 from ..reference.twins import loss as twins
 from ..registry import Kernel, Op
@@ -28,18 +40,24 @@ from ..task import BATCH, BLOCKS, RESULT, SAMPLES, SOFT, START, STORE_STRIDE, VA
 _SMOOTHING, _WEIGHTS = 0, 1
 # No label is below 0, so that this one leaves out none.
 _NO_LABEL = -1
+# Integers of a block's row.
+_CLASS_WEIGHTED, _IGNORED, _SIZE, _SAMPLE_WEIGHTED, _LOSSES = range(5)
 
 
-def label_factor(t):
-    """Set the factor that makes a mean of the sum: 1 / the weights of all samples of the step."""
+def loss_factor(t):
+    """Set the factor that makes a mean of the sum: 1 / the weights of all losses of the step."""
     info, o = t.info, t.options
-    total = float(info[BATCH])
-    if info[SOFT] == 0:
-        labels = cast_pointer(t.y, t.order)
-        total = 0.0
-        for i in range(info[START], info[START] + info[BATCH]):
-            total += label_weight(labels[t.order[i]], t.scalars, _WEIGHTS, o[0] != 0, o[1])
-    t.arena[t.at[0]] = inverse(total)
+    labels = cast_pointer(t.y, t.order)
+    total = 0.0
+    for i in range(info[START], info[START] + info[BATCH]):
+        sample = t.order[i]
+        weight = 1.0
+        if info[SOFT] == 0:
+            weight = label_weight(labels[sample], t.scalars, _WEIGHTS, o[_CLASS_WEIGHTED] != 0, o[_IGNORED])
+        if o[_SAMPLE_WEIGHTED] != 0:
+            weight *= float(t.weights[sample])
+        total += weight
+    t.arena[t.at[0]] = inverse(total * o[_LOSSES])
     return 0
 
 
@@ -47,8 +65,11 @@ def label_factor(t):
 def _softmax_block(t, scale, d, work, sums, shares):
     m, info, o = t.arena, t.info, t.options
     softmax_cross_entropy_block(
-        m, t.at[0], o[2], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES, info[VALID],
-        t.scalars, _WEIGHTS, o[0] != 0, o[1], t.scalars[_SMOOTHING], scale, m, d, m, shares, m, work)
+        m, t.at[0], o[_SIZE], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES,
+        info[VALID], t.scalars, _WEIGHTS, o[_CLASS_WEIGHTED] != 0, o[_IGNORED], t.scalars[_SMOOTHING], scale, m, d, m,
+        shares, m, work)
+    if o[_SAMPLE_WEIGHTED] != 0:
+        weigh_block(m, d, o[_SIZE], m, work, t.weights, info, SAMPLES)
     lane_sums(m, work, info[VALID], m, sums)
 
 
@@ -60,24 +81,28 @@ def softmax_cross_entropy_op(t):
 
 
 def factored_softmax_cross_entropy_op(t):
-    """Loss and gradient of one block, with the factor from `label_factor`."""
+    """Loss and gradient of one block, with the factor from `loss_factor`."""
     at = t.at
     _softmax_block(t, float(t.arena[at[1]]), at[2], at[3], at[4], at[5])
     return 0
 
 
 @functools.cache
-def _elementwise_op(kind):
-    """Op of the loss numbered `kind`."""
+def _elementwise_op(kind, factored):
+    """Op of the loss numbered `kind`; `factored` with the factor from `loss_factor`."""
 
     def elementwise_loss(t):
-        m, at, info, size = t.arena, t.at, t.info, t.options[0]
-        gather_block(cast_pointer(t.y, m), size, info, SAMPLES, m, at[4])
-        loss_block(kind, m, at[0], m, at[4], m, at[1], size, info[VALID], 1.0 / (info[BATCH] * t.options[1]),
-                   t.scalars[0], m, at[2])
+        m, at, info, size = t.arena, t.at, t.info, t.options[_SIZE]
+        scale = float(m[at[1]]) if factored else 1.0 / (info[BATCH] * t.options[_LOSSES])
+        k = 2 if factored else 1
+        d, work, sums, target = at[k], at[k + 1], at[k + 2], at[k + 3]
+        gather_block(cast_pointer(t.y, m), size, info, SAMPLES, m, target)
+        loss_block(kind, m, at[0], m, target, m, d, size, info[VALID], scale, t.scalars[0], m, work)
         if kind == CATEGORICAL:
-            hits_block(m, at[0], m, at[4], size, m, at[2] + lanes(m))
-        lane_sums(m, at[2], info[VALID], m, at[3])
+            hits_block(m, at[0], m, target, size, m, work + lanes(m))
+        if factored:
+            weigh_block(m, d, size, m, work, t.weights, info, SAMPLES)
+        lane_sums(m, work, info[VALID], m, sums)
         return 0
 
     return elementwise_loss
@@ -93,7 +118,7 @@ def loss_total(t):
 
 
 def factored_loss_total(t):
-    """As `loss_total`, with the factor from `label_factor`."""
+    """As `loss_total`, with the factor from `loss_factor`."""
     m, at, info = t.arena, t.at, t.info
     tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], 2)
     t.out[info[RESULT]] = m[at[0]] * m[at[1]]
@@ -105,21 +130,49 @@ def _shape(shapes, **attrs):
     return {"d_prediction": shapes["prediction"]}
 
 
-def _temps(vectors):
+def _temps(row, machine):
     """Give a block stage's temporaries; the sums live in storage of their block until all are there."""
-
-    def temps(row, machine):
-        return {
-            "work": (Space.WORK, vectors * machine.lanes),
-            "sums": (Space.STORE, max(2, machine.lanes)),
-            "target": (Space.WORK, prod(row.values["prediction"].shape) * machine.lanes),
-        }
-
-    return temps
+    return {
+        "work": (Space.WORK, max(SOFTMAX_WORK, WEIGHED_WORK) * machine.lanes),
+        "sums": (Space.STORE, max(2, machine.lanes)),
+        "target": (Space.WORK, prod(row.values["prediction"].shape) * machine.lanes),
+    }
 
 
-def _loss(name, twin, *stages, shape=_shape):
-    return Op(name, shape, Kernel("forward", ("prediction",), ("d_prediction",), twin, stages))
+def _has_factor(row, machine):
+    return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index")) or _is_weighted(row)
+
+
+def _has_no_factor(row, machine):
+    return not _has_factor(row, machine)
+
+
+def _is_weighted(row):
+    return bool(row.attrs.get("weighted"))
+
+
+def _stages(block_op, total_op, call, total_call, factor, wanted):
+    """Give the stages of the blocks and of the sum over them, which read the `factor` where there is one."""
+    return (
+        Stage(Axis.BLOCK, ("prediction", *factor), ("d_prediction", "work", "sums", "target"), call(block_op),
+              temps=_temps, plain=True, wanted=wanted),
+        Stage(Axis.TILE, ("sums", *factor), (), total_call(total_op), wanted=wanted),
+    )  # fmt: skip
+
+
+def _loss(name, twin, block_ops, call, losses_of, shape=_shape):
+    """Make a loss of its block ops, without and with a factor."""
+
+    def total_call(function):
+        return lambda row, places, machine: Call(function, (losses_of(row),))
+
+    stages = (
+        Stage(Axis.TILE, (), ("factor",), call(loss_factor), temps=lambda row, machine: {"factor": (Space.FIXED, 1)},
+              wanted=_has_factor),
+        *_stages(block_ops[1], factored_loss_total, call, total_call, ("factor",), _has_factor),
+        *_stages(block_ops[0], loss_total, call, total_call, (), _has_no_factor),
+    )  # fmt: skip
+    return Op(name, shape, Kernel("forward", ("prediction",), ("d_prediction",), twin, stages), weights=True)
 
 
 # ---- softmax_cross_entropy: attributes class_weight (a tuple of floats), ignore_index (None: every label is a class),
@@ -133,62 +186,42 @@ def _softmax_shape(shapes, *, class_weight=None, **attrs):
     return _shape(shapes)
 
 
-def _has_factor(row, machine):
-    return any(row.attrs.get(name) is not None for name in ("class_weight", "ignore_index"))
-
-
-def _has_no_factor(row, machine):
-    return not _has_factor(row, machine)
-
-
 def _softmax_call(function):
     def call(row, places, machine):
         weights, ignored = row.attrs.get("class_weight"), row.attrs.get("ignore_index")
         classes = prod(row.values["prediction"].shape)
-        options = int(weights is not None), _NO_LABEL if ignored is None else ignored, classes
+        options = int(weights is not None), _NO_LABEL if ignored is None else ignored, classes, _is_weighted(row), 1
         return Call(function, options, (float(row.attrs.get("label_smoothing", 0.0)), *(weights or ())))
 
     return call
 
 
-def _softmax_stages(block_op, total_op, factor, wanted):
-    """Give the stages of the blocks and of the sum over them, which read the `factor` where there is one."""
-    return (
-        Stage(Axis.BLOCK, ("prediction", *factor), ("d_prediction", "work", "sums", "target"), _softmax_call(block_op),
-              temps=_temps(SOFTMAX_WORK), plain=True, wanted=wanted),
-        Stage(Axis.TILE, ("sums", *factor), (), lambda row, places, machine: Call(total_op, (1,)), wanted=wanted),
-    )  # fmt: skip
-
-
 SOFTMAX_CROSS_ENTROPY = _loss(
     "softmax_cross_entropy",
     twins.softmax_cross_entropy_forward,
-    Stage(Axis.TILE, (), ("factor",), _softmax_call(label_factor),
-          temps=lambda row, machine: {"factor": (Space.FIXED, 1)}, wanted=_has_factor),
-    *_softmax_stages(factored_softmax_cross_entropy_op, factored_loss_total, ("factor",), _has_factor),
-    *_softmax_stages(softmax_cross_entropy_op, loss_total, (), _has_no_factor),
-    shape=_softmax_shape,
-)  # fmt: skip
+    (softmax_cross_entropy_op, factored_softmax_cross_entropy_op),
+    _softmax_call,
+    lambda row: 1,
+    _softmax_shape,
+)
 
 
 # ---- losses that are sums over elements: huber has the attribute delta
 
 
 def _elementwise(name, kind, twin):
-    def losses_of_sample(row):
+    def losses_of(row):
         return 1 if kind in OF_SAMPLES else prod(row.values["prediction"].shape)
 
-    def call(row, places, machine):
-        sizes = prod(row.values["prediction"].shape), losses_of_sample(row)
-        return Call(_elementwise_op(kind), sizes, (float(row.attrs.get("delta", 1.0)),))
+    def call_of(function):
+        def call(row, places, machine):
+            size = prod(row.values["prediction"].shape)
+            options = 0, _NO_LABEL, size, _is_weighted(row), losses_of(row)
+            return Call(function, options, (float(row.attrs.get("delta", 1.0)),))
 
-    return _loss(
-        name,
-        twin,
-        Stage(Axis.BLOCK, ("prediction",), ("d_prediction", "work", "sums", "target"), call,
-              temps=_temps(2), plain=True),
-        Stage(Axis.TILE, ("sums",), (), lambda row, places, machine: Call(loss_total, (losses_of_sample(row),))),
-    )  # fmt: skip
+        return call
+
+    return _loss(name, twin, [_elementwise_op(kind, factored) for factored in (False, True)], call_of, losses_of)
 
 
 SUM_SQUARED_ERROR = _elementwise("sum_squared_error", HALF_SQUARE, twins.sum_squared_error_forward)

@@ -1,13 +1,15 @@
 """Ops that only move data: the gather of images, halos, reshape, add, and the way out of the lane blocks."""
 
+import functools
 from math import prod
 
+from ..convert import SAME, source_pointer
 from ..layout import copy_block, gather_block, scatter_block, zero_halo_block
 from ..reference.twins import shape as twins
 from ..registry import Kernel, Op
 from ..simd import lanes, vload, vstore
 from ..stage import NO_HALO, Axis, Call, Space, Stage
-from ..task import FIRST, SAMPLES, VALID, cast_pointer
+from ..task import FIRST, SAMPLES, VALID
 from ..vmath import vset
 from .activation import common_rows
 
@@ -16,23 +18,27 @@ def _no_twin(**operands):
     raise NotImplementedError("this row exists in lane blocks only")
 
 
-def load_op(t):
-    """Gather this block's images."""
-    gather_block(t.x, t.options[0], t.info, SAMPLES, t.arena, t.at[0])
-    return 0
+@functools.cache
+def _load_ops(kind):
+    """Ops that load images of this kind: into a map without a halo, and into one with a halo."""
 
+    def load_op(t):
+        gather_block(source_pointer(t.x, t.arena, kind), t.options[0], t.info, SAMPLES, t.arena, t.at[0])
+        return 0
 
-def load_halo_op(t):
-    """Gather this block's images by way of `staged`, for a map with a halo."""
-    m, at, o = t.arena, t.at, t.options
-    gather_block(t.x, o[0], t.info, SAMPLES, m, at[1])
-    row = o[3] * lanes(m)
-    copy_block(m, at[1], o[2] * row, row, m, at[0], o[4], o[5], o[1], o[2], o[3])
-    return 0
+    def load_halo_op(t):
+        m, at, o = t.arena, t.at, t.options
+        gather_block(source_pointer(t.x, m, kind), o[0], t.info, SAMPLES, m, at[1])  # by way of `staged`
+        row = o[3] * lanes(m)
+        copy_block(m, at[1], o[2] * row, row, m, at[0], o[4], o[5], o[1], o[2], o[3])
+        return 0
+
+    return load_op, load_halo_op
 
 
 def _load(row, places, machine):
     y = places["y"]
+    load_op, load_halo_op = _load_ops(row.attrs.get("source", SAME))
     if y.halo == NO_HALO:
         return Call(load_op, (prod(y.shape),))
     return Call(load_halo_op, (prod(y.shape), *y.shape, y.channel, y.row))
@@ -50,9 +56,9 @@ LOAD = Op(
 
 
 def unload_op(t):
-    """Write this block's results to rows of the array passed as `y`."""
+    """Write this block's results to their rows of `predictions`, in the order of `order`."""
     m, n = t.arena, t.options[0]
-    scatter_block(m, t.at[0], n, t.info[VALID], cast_pointer(t.y, m), t.info[FIRST] * n)
+    scatter_block(m, t.at[0], n, t.info[VALID], t.predictions, t.info[FIRST] * n)
     return 0
 
 

@@ -44,54 +44,103 @@ class Interpreter:
         self.grads = memory.views(tape, memory.grads)
         self.states = memory.state_views(tape, memory.state)
 
-    def train(self, x: Array, y: Array, order: Array, batch_size: int, first_step: int, lr: Array) -> Array:
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        order: Array,
+        batch_size: int,
+        first_step: int,
+        lr: Array,
+        *,
+        sample_weight: Array | None = None,
+        predictions: Array | None = None,
+    ) -> Array:
         """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
 
-        Raises ValueError where an op cannot train on so small a batch; then nothing has changed.
+        Parameters
+        ----------
+        x : (N, ...) uint8, float32 or float64
+            Cast to the model's dtype batch by batch, uint8 as ``x / 255``.
+        y : (N,) labels, or (N, ...) targets
+        order : (samples,) int64
+            Samples in the order they are used.
+        batch_size, first_step : int
+        lr : (steps,) float64
+        sample_weight : (N,), optional
+            Not negative. The mean loss of a step is then ``sum(weight * loss) / sum(weight)``, 0 where all weights
+            are 0; a weight of 0 leaves a sample out also where its loss is NaN. Correct predictions are counted
+            whatever the weights.
+        predictions : (samples, *output_shape), optional
+            Receives the outputs before the update, in the order of `order`.
+
+        Raises
+        ------
+        ValueError
+            Where an op cannot train on so small a batch, or the loss takes no weights; then nothing has changed.
         """
+        self._check_weights(sample_weight)
         self.tape.check_batches(len(order), batch_size)
         starts = range(0, len(order), batch_size)
         results = np.zeros((len(starts), 2))
         for step, start in enumerate(starts):
             batch = order[start : start + batch_size]
-            values, results[step] = self._gradients(x[batch], y[batch], first_step + step)
+            weights = None if sample_weight is None else sample_weight[batch]
+            values, results[step] = self._gradients(x[batch], y[batch], first_step + step, weights)
+            if predictions is not None:
+                predictions[start : start + batch_size] = values[self.tape.output.index]
             self._update_parameters(first_step + step, lr[step])
             self._run(self.commits, values)
         return results
 
-    def gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def gradients(self, x: Array, y: Array, *, sample_weight: Array | None = None) -> tuple[float, int]:
         """Fill memory.grads with the gradient of the mean loss; return mean loss and correct predictions.
 
         Computed as in training, with the batch's statistics and the random numbers of step 0; no state changes.
         """
+        self._check_weights(sample_weight)
         self.tape.check_batches(len(x), len(x))
-        return self._gradients(x, y, 0)[1]
+        return self._gradients(x, y, 0, sample_weight)[1]
 
-    def _gradients(self, x: Array, y: Array, step: int) -> tuple[dict[int, Array], tuple[float, int]]:
+    def _gradients(
+        self, x: Array, y: Array, step: int, weights: Array | None
+    ) -> tuple[dict[int, Array], tuple[float, int]]:
         values = self._run(self.tape.forward, self._load(x), step)
-        told = self._loss(values, y)
+        told = self._loss(values, y, weights)
         self._run(self.backward, values, step)
         return values, told
 
-    def evaluate(self, x: Array, y: Array, batch_size: int) -> tuple[float, int]:
-        """Return the loss summed over the samples and the number of correct predictions.
+    def evaluate(
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        *,
+        sample_weight: Array | None = None,
+        predictions: Array | None = None,
+    ) -> tuple[float, int]:
+        """Return the loss summed over the samples, and the number of correct predictions; arguments as in `train`.
 
-        The sum is that of the batches' means times their samples. Where samples have weights or are left out, that
-        is the average that `train` gives, times the samples, and depends on the batches.
+        The sum is that of the batches' means times the weights of their samples, 1 each without `sample_weight`:
+        divided by the sum of all weights it is the mean. Where classes have weights or samples are left out, a
+        batch's mean is over those, so that the sum depends on the batches, as the average in training does.
         """
+        self._check_weights(sample_weight)
         total, correct = 0.0, 0
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
+            weights = None if sample_weight is None else sample_weight[batch]
             values = self._run(self.inference, self._load(x[batch]))
-            loss, right = self._loss(values, y[batch])
-            total += loss * len(x[batch])
+            loss, right = self._loss(values, y[batch], weights)
+            if predictions is not None:
+                predictions[batch] = values[self.tape.output.index]
+            total += loss * (len(x[batch]) if weights is None else float(weights.sum(dtype=np.float64)))
             correct += right
         return total, correct
 
     def forward(self, x: Array, batch_size: int) -> Array:
         """Return what the last forward row writes first, (N, ...)."""
-        last = self.tape.forward[-1]
-        output = last.values[last.definition.writes[0]]
+        output = self.tape.output
         y = np.empty((len(x), *output.shape), self.memory.params.dtype)
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
@@ -99,8 +148,13 @@ class Interpreter:
         return y
 
     def _load(self, x: Array) -> dict[int, Array]:
-        """Start with the images as the tape's input; values are kept by their index."""
-        return {self.tape.inputs[0].index: x}
+        """Start with the images as the tape's input, in the model's dtype; values are kept by their index."""
+        images = x.astype(self.memory.params.dtype)
+        return {self.tape.inputs[0].index: images / 255 if x.dtype == np.uint8 else images}
+
+    def _check_weights(self, sample_weight: Array | None) -> None:
+        if sample_weight is not None:
+            self.tape.check_weights()
 
     @np.errstate(all="ignore")  # NaN and inf go through to the loss, as in the compiled interpreter
     def _run(self, rows: Iterable[Row], values: dict[int, Array], step: int = 0) -> dict[int, Array]:
@@ -122,13 +176,14 @@ class Interpreter:
         return values
 
     @np.errstate(all="ignore")
-    def _loss(self, values: dict[int, Array], target: Array) -> tuple[float, int]:
+    def _loss(self, values: dict[int, Array], target: Array, weights: Array | None) -> tuple[float, int]:
         """Run the loss row; return the batch's mean and the number of correct predictions."""
         row = self.tape.loss
         assert row is not None
         prediction = values[row.values["prediction"].index]
+        weighted = {} if weights is None else {"sample_weight": weights}
         loss, d_prediction = row.definition.twin(
-            prediction=prediction, target=target, **self._attributes(row)
+            prediction=prediction, target=target, **weighted, **self._attributes(row)
         )
         values[row.values["d_prediction"].index] = d_prediction
         correct = 0
