@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, initializers, losses, metrics, models, report, schedules
+    from . import callbacks, datasets, initializers, losses, metrics, models, preprocessing, report, schedules
     from .callbacks import (
         Callback,
         CSVLogger,
@@ -94,6 +94,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "preprocessing",
     "report",
     "schedules",
     "set_num_threads",
@@ -107,6 +108,7 @@ _SUBMODULES = (
     "losses",
     "metrics",
     "models",
+    "preprocessing",
     "report",
     "schedules",
 )

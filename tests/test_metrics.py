@@ -169,7 +169,7 @@ def test_whole_weights_are_repeated_samples(metric):
 def test_r2_of_targets_that_are_all_the_same():
     t = np.full(3, 0.1)  # whose mean, summed in floats, is another number
     assert R2()(t, t) == 1
-    assert R2()(t + [0, 0, 0.5], t) == 0
+    assert R2()(t + 0.5 * np.eye(3)[2], t) == 0
     assert math.isnan(R2()(t[:1], t[:1]))
 
 
@@ -221,6 +221,28 @@ def test_evaluate_measures_regression():
             "r2": (1 - (error**2).sum(axis=0) / spread).mean(),
         }
     )
+
+
+def test_samples_that_the_loss_leaves_out():
+    x, y = small_data(21)
+    y[::3] = 7
+    model = small_model()
+    model.compile("adam", fn.losses.SoftmaxCrossEntropy(ignore_index=7), ["accuracy", "f1", "top_k"])
+    outputs, counts = model.predict(x), y != 7
+    found = model.evaluate(x, y)
+    assert found["accuracy"] == pytest.approx(Accuracy()(outputs[counts], y[counts]))
+    assert found["f1"] == pytest.approx(F1()(outputs[counts], y[counts]))
+    assert found["top_k"] == 1
+
+
+def test_outputs_that_are_logits_of_yes():
+    x, y = small_data(21)
+    model = small_model(layers=[fn.Flatten(), fn.Dense(1)], loss="sum_squared_error")
+    model.compile("adam", "binary_cross_entropy_with_logits", ["accuracy", "precision"])
+    yes, true = model.predict(x)[:, 0] > 0, y > 2
+    found = model.evaluate(x, true)
+    assert found["accuracy"] == pytest.approx((yes == true).mean())
+    assert found["precision"] == pytest.approx((yes & true).sum() / yes.sum())
 
 
 @pytest.mark.parametrize(

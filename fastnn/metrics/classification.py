@@ -21,8 +21,9 @@ from .base import Metric, as_pair, as_weights
 from .confusion import as_labels, counts
 
 _REGRESSION = ("sum_squared_error", "mean_squared_error", "huber")
-_LOGITS = "binary_cross_entropy_with_logits"
+# Losses with one output a class, whose correct predictions the interpreter counts.
 _CLASSES = ("softmax_cross_entropy", "categorical_cross_entropy")
+_LOGITS = "binary_cross_entropy_with_logits"
 AVERAGES = ("macro", "micro", "weighted", "binary")
 
 
