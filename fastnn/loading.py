@@ -79,6 +79,7 @@ def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
     model = Sequential.__new__(Sequential)
     try:
         _describe(model, section(content, "model", "layers", "input_shape", "dtype", "seed"), decoder)
+        model.class_names = list(content.get("class_names", ()))
         training = None if settings is None else _training(content, decoder)
         slots = 0 if progress is None or training is None else training["optimizer"].update().slots
     except Exception as error:  # whatever classes make of values of any kind

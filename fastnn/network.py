@@ -49,12 +49,27 @@ class Network:
         self.input_shape = tuple(options.integer("Sequential: input_shape", size, 1) for size in input_shape)
         self.seed = options.integer("Sequential: seed", seed, 0)
         self.dtype = inputs.as_dtype(dtype)
+        self._class_names: tuple[str, ...] = ()
         self._lowered = lower(self.layers, self.input_shape, self.seed)
 
     def _allocate(self) -> None:
         """Make the arrays: parameters of zeros, states with their initial values."""
         self._memory = Memory.create(self._lowered.tape, self.dtype)
         self._engine = Engine(self._lowered.tape, self._memory)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, one an output, for those who read the outputs; empty at first; saved with the model."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Iterable[str]) -> None:
+        given = (names,) if isinstance(names, str) else tuple(names)
+        if not all(isinstance(name, str) for name in given):
+            raise TypeError(f"Sequential: class_names is {names!r}, strings are needed")
+        if given and (len(given),) != self.output_shape:
+            raise ValueError(f"Sequential: class_names has {len(given)} names for outputs of shape {self.output_shape}")
+        self._class_names = given
 
     @property
     def params(self) -> dict[str, Array]:

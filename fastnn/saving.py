@@ -40,6 +40,7 @@ def describe(function: str, model: Sequential, progress: bool) -> dict[str, Any]
     """Describe a model: how it is built, how it is trained, and, if asked for, how far it has been."""
     return {
         "model": describe_model(function, model),
+        "class_names": list(model.class_names),
         "compile": None if model._loss is None else describe_training(function, model),
         "progress": {"step": model.training_state.step, "epoch": model.training_state.epoch} if progress else None,
     }

@@ -141,10 +141,10 @@ print("numba" in sys.modules)
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "{train,info}"),
+        ([], "{train,evaluate,predict,"),
         (["fly"], "fly"),
         (["train", "--model", "resnet"], "'resnet'"),
-        (["train", "--data", "cats"], "'cats' is neither digits nor mnist"),
+        (["train", "--data", "cats"], "'cats' is neither digits nor mnist nor"),
         (["train", "--epochs", "0"], "--epochs"),
         (["train", "--batch-size", "all"], "--batch-size"),
         (["train", "--lr", "nan"], "--lr"),
@@ -155,6 +155,12 @@ print("numba" in sys.modules)
         (["train", "--backend", "torch"], "'torch'"),
         (["train", "--frobnicate"], "--frobnicate"),
         (["train", "--json"], "--json"),
+        (["train", "--weight-decay", "-1"], "'-1' is no number of at least 0"),
+        (["train", "--validation-split", "1"], "'1' is no number from 0 to below 1"),
+        (["train", "--image-size", "8x"], "--image-size"),
+        (["train", "--image-size", "0"], "--image-size"),
+        (["evaluate"], "MODEL"),
+        (["predict", "model"], "IMAGE_OR_NPY"),
     ],
 )
 def test_wrong_arguments_are_one_line(capsys, arguments, text):

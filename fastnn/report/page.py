@@ -56,7 +56,7 @@ def write(
     history : History, optional
         ``model.history`` by default: that of the last call of fit.
     classes : sequence of str
-        Name of each class; the number of the label by default.
+        Name of each class; ``model.class_names``, or the number of the label, by default.
     config : mapping, optional
         Further names and values to show.
     title : str
@@ -77,7 +77,7 @@ def write(
         parts.append(sections.learning_curves(shown, test))
     images, labels = np.asarray(x_test), np.asarray(y_test)
     if len(model.output_shape) == 1 and model.output_shape[0] > 1 and labels.ndim == 1 and labels.dtype.kind in "iu":
-        parts += _classification(model, images, labels, _names(classes, model.output_shape[0]))
+        parts += _classification(model, images, labels, _names(classes or model.class_names, model.output_shape[0]))
     parts += _first_layer(model)
     batch = images[:TIMED_BATCH]
     rows, seconds = summary.rows(model._lowered), layer_times.measure(model, batch)
