@@ -1,7 +1,7 @@
 """How parameters start: he, glorot and lecun, uniform and normal, and constants.
 
 An initializer is any callable ``(rng, shape, fan_in, fan_out) -> array of that shape``. One output sums
-fan_in values, and one input reaches fan_out: C_in * KH * KW and C_out * KH * KW.
+fan_in values, and one input reaches fan_out: C_in / groups * KH * KW and C_out / groups * KH * KW.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class Constant:
     """Every element starts at `value`."""
 
     value: float = 0.0
+
+    def __post_init__(self) -> None:
+        value = options.number("Constant: value", self.value, minimum=-math.inf)
+        object.__setattr__(self, "value", float(value))
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Array:
         """Return the array; `rng` is left as it is."""
@@ -90,6 +94,8 @@ _NAMED: dict[str, Initializer] = {
 
 def get(name: str, initializer: str | Initializer) -> Initializer:
     """Find an initializer by name, or take the callable given; `name` is the argument's, for the message."""
+    if isinstance(initializer, type):
+        raise TypeError(f"{name} is the class {initializer.__name__}, an object of it is needed")
     if callable(initializer):
         return initializer
     return _NAMED[options.choice(name, initializer, tuple(_NAMED))]

@@ -34,17 +34,16 @@ class Lowered:
 
     def check_batches(self, function: str, samples: int, batch_size: int, *, drop_last: bool = False) -> None:
         """Raise ValueError where a layer cannot train on one of the batches, the last one included."""
-        rest = 0 if drop_last else samples % batch_size
-        try:
+        rest = samples % batch_size
+        with chain.naming(function):
             self.tape.check_batches(samples - rest, batch_size)
-        except ValueError as error:
-            raise ValueError(f"{function}: {error}") from None
-        try:
-            self.tape.check_batches(samples, batch_size)
-        except ValueError as error:
-            if rest:
+            if drop_last or not rest:
+                return
+            try:
+                self.tape.check_batches(rest, rest)
+            except ValueError as error:
                 raise ValueError(
-                    f"{function}: {error}; the last batch of {samples} samples by {batch_size} has {rest}: "
+                    f"{error}; the last batch of {samples} samples by {batch_size} has {rest}: "
                     "drop_last=True leaves it out"
                 ) from None
 
@@ -67,12 +66,10 @@ def lower(layers: Sequence[Layer], input_shape: Shape, seed: int = 0) -> Lowered
     """
     tape = ModelTape(seed=_layer_seed(seed))
     x = tape.input(input_shape)
-    try:
+    with chain.naming("Sequential"):
         weights = chain.weights(layers, x.shape)
         params = tape.own(weights, chain.states(layers, x.shape))
         return Lowered(tape, weights, chain.lower(layers, tape, x, params=params))
-    except ValueError as error:
-        raise ValueError(f"Sequential: {error}") from None
 
 
 def _layer_seed(seed: int) -> int:

@@ -296,6 +296,21 @@ STATEFUL: dict[str, Callable[[], Tape]] = {
     build.__name__: build for build in (normed_batch, normed_residual, dropped, everything)
 }
 
+def branches() -> Tape:
+    """Maps with and without a halo behind one another, the images among them, one map twice, and features."""
+    net = Net(2, 5, 6)
+    images = net.y
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1), trainable=False).layer("relu")
+    frozen = net.y
+    net.layer("concat", frozen, z=images).conv(4, (3, 3), padding=(1, 1, 1, 1)).layer("tanh")
+    narrow = net.y
+    net.layer("concat", narrow, z=narrow).layer("concat", z=frozen).conv(3, (5, 5), padding=(2, 2, 2, 2))
+    net.layer("relu").flatten().dense(7)
+    features = net.y
+    net.layer("global_avg_pool2d", narrow)
+    return net.layer("concat", net.y, z=features).dense(5).done()
+
+
 def huber_map() -> Tape:
     """The prediction is a map, each of its elements a loss."""
     return Net(2, 4, 5).conv(3, (3, 3), padding=(1, 1, 1, 1)).done("huber", delta=0.7)
@@ -354,6 +369,7 @@ SMALL: dict[str, Callable[[], Tape]] = {
         pools,
         averages,
         normed_samples,
+        branches,
     )
 }
 ALL = {**SMALL, "lenet": lenet, "grouped": grouped, "weighted": weighted}

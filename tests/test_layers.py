@@ -1,5 +1,7 @@
 """Layers: how options are normalised, output shapes, names, and what each activation computes in a model."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from model_helpers import both_backends, small_data, small_model
@@ -61,6 +63,28 @@ def test_conv2d_weights():
         (fn.MaxPool2D(2), (3, 3, 3)),
         (fn.MaxPool2D(3, stride=1), (3, 4, 5)),
         (fn.MaxPool2D((2, 3), stride=(1, 2), padding=(1, 1)), (3, 7, 4)),
+        (fn.MaxPool2D(2, dilation=2), (3, 2, 3)),
+        (fn.MaxPool2D(2, ceil_mode=True), (3, 3, 4)),
+        (fn.MaxPool2D(3, stride=1, padding="same"), (3, 6, 7)),
+        (fn.AvgPool2D(2), (3, 3, 3)),
+        (fn.AvgPool2D(3, stride=2, padding=((0, 1), (1, 1))), (3, 3, 4)),
+        (fn.AvgPool2D(2, ceil_mode=True), (3, 3, 4)),
+        (fn.GlobalAvgPool2D(), (3,)),
+        (fn.AdaptiveAvgPool2D((2, 5)), (3, 2, 5)),
+        (fn.Conv2D(6, 3, dilation=2), (6, 2, 3)),
+        (fn.Conv2D(6, 3, dilation=(1, 2), padding="same", groups=3), (6, 6, 7)),
+        (fn.Conv2D(6, 3, stride=2, padding=1), (6, 3, 4)),
+        (fn.DepthwiseConv2D(3, depth_multiplier=2), (6, 4, 5)),
+        (fn.ConvTranspose2D(4, 3, stride=2, padding=1, output_padding=1), (4, 12, 14)),
+        (fn.ConvTranspose2D(6, 2, stride=(2, 1), groups=3), (6, 12, 8)),
+        (fn.Dropout(0.5), (3, 6, 7)),
+        (fn.BatchNorm(), (3, 6, 7)),
+        (fn.LayerNorm(), (3, 6, 7)),
+        (fn.GroupNorm(3), (3, 6, 7)),
+        (fn.Residual(fn.Conv2D(3, 3, padding="same")), (3, 6, 7)),
+        (fn.Residual(fn.Conv2D(8, 3, padding=1, stride=2), shortcut=fn.Conv2D(8, 1, stride=2)), (8, 3, 4)),
+        (fn.Concat(fn.Conv2D(4, 1), []), (7, 6, 7)),
+        (fn.Concat(fn.Flatten(), [fn.GlobalAvgPool2D(), fn.Dense(4)], fn.GlobalAvgPool2D()), (133,)),
         (fn.Flatten(), (126,)),
         (fn.ReLU(), (3, 6, 7)),
         (fn.Softmax(), (3, 6, 7)),
@@ -68,6 +92,54 @@ def test_conv2d_weights():
 )
 def test_output_shapes(layer, shape):
     assert layer.output_shape((3, 6, 7)) == shape
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "fans"),
+    [
+        (fn.Conv2D(6, 3, groups=2), {"w": (6, 2, 3, 3), "b": (6,)}, (18, 27)),
+        (fn.DepthwiseConv2D((3, 5), depth_multiplier=2), {"w": (8, 1, 3, 5), "b": (8,)}, (15, 30)),
+        (fn.ConvTranspose2D(6, 3, groups=2, bias=False), {"w": (4, 3, 3, 3)}, (18, 27)),
+        (fn.BatchNorm(), {"gamma": (4,), "beta": (4,)}, None),
+        (fn.LayerNorm(), {"gamma": (4, 6, 7), "beta": (4, 6, 7)}, None),
+        (fn.LayerNorm(2), {"gamma": (6, 7), "beta": (6, 7)}, None),
+        (fn.GroupNorm(2), {"gamma": (4,), "beta": (4,)}, None),
+    ],
+)
+def test_weights(layer, shapes, fans):
+    weights = layer.weights((4, 6, 7))
+    assert {name: w.shape for name, w in weights.items()} == shapes
+    assert {name for name, w in weights.items() if w.decay} == {"w"} & set(shapes)
+    if fans:
+        assert (weights["w"].fan_in, weights["w"].fan_out) == fans
+    else:
+        model = fn.Sequential([layer], (4, 6, 7))
+        for name, value in (("gamma", 1), ("beta", 0)):
+            assert (model.params[f"{layer.kind}/{name}"] == value).all()
+
+
+def test_layers_are_made_again_of_their_fields():
+    """What saving relies on: each field is taken by the constructor, which leaves its normal form alone."""
+    layers = [
+        fn.Conv2D(4, 3, padding="same", dilation=2, groups=2, activation="gelu", max_norm=2),
+        fn.DepthwiseConv2D(3, depth_multiplier=2, padding=1, stride=2, trainable=False),
+        fn.ConvTranspose2D(4, 3, stride=2, output_padding=1, padding=1),
+        fn.Dense(4, activation=fn.LeakyReLU(negative_slope=0.2), b_init=fn.initializers.Constant(0.1)),
+        fn.MaxPool2D(3, padding=1, dilation=2, ceil_mode=True),
+        fn.AvgPool2D(3, padding="same", stride=1, count_include_pad=False),
+        fn.AdaptiveAvgPool2D(3),
+        fn.GlobalAvgPool2D(),
+        fn.BatchNorm(momentum=0.2, eps=1e-3),
+        fn.LayerNorm(1),
+        fn.GroupNorm(2),
+        fn.Dropout(0.5),
+        fn.Residual(fn.Conv2D(2, 1), fn.ReLU(), shortcut=fn.Conv2D(2, 1), trainable=False),
+        fn.Concat(fn.Conv2D(2, 1), [fn.Residual(fn.ReLU())], []),
+    ]
+    for layer in layers:
+        again = type(layer)(**{field.name: getattr(layer, field.name) for field in fields(layer)})
+        assert again == layer
+        assert hash(again) == hash(layer)
 
 
 def test_dense():
@@ -148,7 +220,38 @@ def test_leaky_relu_slope(backend):
         ),
         (lambda: fn.Dense(4, b_init="none"), ValueError, "Dense: b_init"),
         (lambda: fn.Dense(True), TypeError, "Dense: units is True"),
-        (lambda: fn.MaxPool2D(2, padding=2), ValueError, "MaxPool2D: padding is \\(2, 2\\).*half"),
+        (lambda: fn.MaxPool2D(2, padding=2), ValueError, "MaxPool2D: padding is 2, .*half"),
+        (lambda: fn.MaxPool2D(3, padding=((0, 2), (0, 0))), ValueError, "MaxPool2D: padding is .*half"),
+        (lambda: fn.MaxPool2D(2, ceil_mode=1), TypeError, "MaxPool2D: ceil_mode is 1"),
+        (lambda: fn.MaxPool2D(2, dilation=0), ValueError, "MaxPool2D: dilation is 0"),
+        (lambda: fn.AvgPool2D(0), ValueError, "AvgPool2D: kernel_size is 0"),
+        (lambda: fn.AvgPool2D(2, padding="same"), ValueError, "AvgPool2D: padding is .same.*stride 1"),
+        (lambda: fn.AvgPool2D(2, count_include_pad=None), TypeError, "AvgPool2D: count_include_pad is None"),
+        (lambda: fn.AdaptiveAvgPool2D(0), ValueError, "AdaptiveAvgPool2D: output_size is 0"),
+        (lambda: fn.Conv2D(4, 3, groups=3), ValueError, "Conv2D: groups is 3, a divisor of the 4 filters"),
+        (lambda: fn.Conv2D(4, 3, groups=0), ValueError, "Conv2D: groups is 0"),
+        (lambda: fn.Conv2D(4, 3, dilation=0), ValueError, "Conv2D: dilation is 0"),
+        (lambda: fn.Conv2D(4, 3, bias="no"), TypeError, "Conv2D: bias is 'no'"),
+        (lambda: fn.Conv2D(4, 3, trainable=1), TypeError, "Conv2D: trainable is 1"),
+        (lambda: fn.Conv2D(4, 3, max_norm=0), ValueError, "Conv2D: max_norm.* is 0"),
+        (lambda: fn.Conv2D(4, 3, w_init=fn.initializers.Constant), TypeError, "Conv2D: w_init is the class Constant"),
+        (lambda: fn.DepthwiseConv2D(3, depth_multiplier=0), ValueError, "DepthwiseConv2D: depth_multiplier is 0"),
+        (lambda: fn.ConvTranspose2D(4, 3, output_padding=-1), ValueError, "ConvTranspose2D: output_padding is -1"),
+        (lambda: fn.Dense(4, max_norm="1"), TypeError, "Dense: max_norm.* is '1'"),
+        (lambda: fn.Dropout(1.5), ValueError, "Dropout: rate is 1.5"),
+        (lambda: fn.Dropout("half"), TypeError, "Dropout: rate is 'half'"),
+        (lambda: fn.BatchNorm(momentum=1.1), ValueError, "BatchNorm: momentum is 1.1"),
+        (lambda: fn.BatchNorm(eps=-1), ValueError, "BatchNorm: eps is -1"),
+        (lambda: fn.LayerNorm(0), ValueError, "LayerNorm: axes is 0"),
+        (lambda: fn.GroupNorm(0), ValueError, "GroupNorm: groups is 0"),
+        (lambda: fn.Residual(), ValueError, "Residual: layers is empty"),
+        (lambda: fn.Residual(fn.ReLU), TypeError, r"Residual: layers\[0\] is <class"),
+        (lambda: fn.Residual(fn.ReLU(), shortcut="conv"), TypeError, "Residual: shortcut is 'conv'"),
+        (lambda: fn.Residual(fn.ReLU(), layers=[fn.ReLU()]), TypeError, "one way is needed"),
+        (lambda: fn.Concat(fn.ReLU()), ValueError, "Concat: there are 1 branches, at least 2"),
+        (lambda: fn.Concat(fn.ReLU(), [3]), TypeError, r"Concat: branches\[1\]\[0\] is 3"),
+        (lambda: fn.Concat(fn.ReLU(), None), TypeError, r"Concat: branches\[1\] is None"),
+        (lambda: fn.initializers.Constant("1"), TypeError, "Constant: value is '1'"),
         (lambda: fn.MaxPool2D(2, stride=0), ValueError, "MaxPool2D: stride is 0"),
         (lambda: fn.LeakyReLU(negative_slope=-1), ValueError, "LeakyReLU: negative_slope is -1"),
         (lambda: fn.ELU(alpha=-1), ValueError, "ELU: alpha is -1"),
@@ -169,6 +272,29 @@ def test_wrong_options(call, error, message):
         ([fn.Flatten(), fn.Conv2D(4, 3)], r"layers\[1\] \(conv2d\).*\(72,\).*\(C, H, W\)"),
         ([fn.Flatten(), fn.MaxPool2D(2)], r"layers\[1\] \(max_pool2d\).*\(72,\)"),
         ([fn.MaxPool2D(7)], r"layers\[0\] \(max_pool2d\)"),
+        ([fn.Conv2D(3, 1, groups=3)], r"\(conv2d\): Conv2D: groups is 3, a divisor of the 2 input channels"),
+        ([fn.Flatten(), fn.DepthwiseConv2D(3)], r"\(depthwise_conv2d\): DepthwiseConv2D: .*\(72,\), \(C, H, W\)"),
+        ([fn.ConvTranspose2D(4, 3, output_padding=1)], r"\(conv_transpose2d\).*output_padding"),
+        ([fn.Flatten(), fn.GlobalAvgPool2D()], r"GlobalAvgPool2D: .*\(72,\), \(C, H, W\)"),
+        ([fn.Flatten(), fn.AdaptiveAvgPool2D(2)], r"AdaptiveAvgPool2D: .*\(72,\), \(C, H, W\)"),
+        ([fn.LayerNorm(4)], r"LayerNorm: axes is 4, .*\(2, 6, 6\)"),
+        ([fn.GroupNorm(3)], r"\(group_norm\): group_norm: groups is 3"),
+        (
+            [fn.ReLU(), fn.Residual(fn.Conv2D(3, 3))],
+            r"layers\[1\] \(residual\): Residual: .*\(3, 4, 4\) and the input has \(2, 6, 6\).*shortcut=Conv2D\(3, 1",
+        ),
+        (
+            [fn.Residual(fn.Conv2D(3, 3), shortcut=fn.Conv2D(3, 1))],
+            r"\(3, 4, 4\) and the shortcut gives \(3, 6, 6\)",
+        ),
+        (
+            [fn.Residual(fn.ReLU(), fn.Residual(fn.ReLU(), fn.Conv2D(2, 9)))],
+            r"layers\[0\] \(residual\): layers\[1\] \(residual\): layers\[1\] \(conv2d\)",
+        ),
+        ([fn.Residual(fn.ReLU(), shortcut=fn.Dense(3))], r"\(residual\): shortcut: layers\[0\] \(dense\)"),
+        ([fn.Concat([], fn.MaxPool2D(2))], r"Concat: .*\(2, 6, 6\), \(2, 3, 3\).*channels only"),
+        ([fn.Concat([], fn.Flatten())], r"Concat: .*\(2, 6, 6\), \(72,\)"),
+        ([fn.Concat([], [fn.ReLU(), fn.Conv2D(2, 9)])], r"\(concat\): branches\[1\]: layers\[1\] \(conv2d\)"),
     ],
 )
 def test_layers_that_do_not_fit_are_named(layers, message):

@@ -218,13 +218,30 @@ def test_predict_proba_of_a_last_softmax_or_sigmoid_is_the_output():
 
 
 def test_summary(capsys):
-    text = small_model(layers=[fn.Conv2D(3, 3, trainable=False), fn.Flatten(), fn.Dense(5)]).summary()
+    layers = [
+        fn.Conv2D(3, 3, trainable=False),
+        fn.Residual(fn.BatchNorm(), fn.Residual(fn.ReLU()), shortcut=fn.Conv2D(3, 1)),
+        fn.Flatten(),
+        fn.Dense(5),
+    ]
+    text = fn.Sequential(layers, (2, 6, 6)).summary()
     assert capsys.readouterr().out == text + "\n"
-    lines = [line.split() for line in text.splitlines()]
-    assert ["conv2d", "(3,", "4,", "4)", "57"] in lines
-    assert ["flatten", "(48,)", "0"] in lines
-    assert ["dense", "(5,)", "245"] in lines
-    assert text.splitlines()[-1] == "total parameters: 302, 57 of them frozen"
+    lines = text.splitlines()
+    cells = [line.replace(", ", ",").split() for line in lines]
+    assert cells[3:] == [
+        ["conv2d", "(3,4,4)", "57"],
+        ["residual", "(3,4,4)", "18"],
+        ["batch_norm", "(3,4,4)", "6"],
+        ["residual", "(3,4,4)", "0"],
+        ["relu", "(3,4,4)", "0"],
+        ["shortcut/conv2d", "(3,4,4)", "12"],
+        ["flatten", "(48,)", "0"],
+        ["dense", "(5,)", "245"],
+        cells[1],
+        ["total", "parameters:", "320,trainable", "263"],
+        ["running", "statistics:", "6"],
+    ]
+    assert [len(line) - len(line.lstrip()) for line in lines[3:11]] == [0, 0, 2, 2, 4, 2, 0, 0]
 
 
 @both_backends

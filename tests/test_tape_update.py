@@ -134,6 +134,28 @@ def test_units_stay_in_their_balls(update):
     assert at_the_border > 3
 
 
+def test_units_of_a_transposed_convolution_are_its_outputs():
+    """Of weights (C_in, C_out / groups, KH, KW) the units lie along the second axis, in each group for itself."""
+    tape = SMALL["transposed"]()
+    transposed = [row.params["w"].name for row in tape.forward if row.op == "conv_transpose2d"]
+    groups = {row.params["w"].name: row.attrs.get("groups", 1) for row in tape.forward if "w" in row.params}
+    assert set(transposed) < set(groups) and max(groups.values()) == 2
+    tape.params = [
+        replace(p, max_norm=0.8, unit_axis=1, unit_groups=groups[p.name]) if p.name in transposed else p
+        for p in tape.params
+    ]
+    executor, reference = both(tape, np.float64, SGD)
+    for interpreter in (executor, reference):
+        train(interpreter, tape)
+    assert_same_arrays(tape, executor.memory.params, reference.memory.params)
+    for p in tape.params:
+        if p.max_norm is not None:
+            view = executor.memory.params[p.offset : p.offset + p.size].reshape(p.unit_groups, -1, *p.shape[1:])
+            norms = np.sqrt((view**2).sum(axis=(1, 3, 4)))
+            assert (norms <= 0.8 * (1 + 1e-12)).all()
+            assert (norms > 0.7).all()  # they started above 1.2
+
+
 def test_frozen_weights_stay_outside_their_balls():
     tape = in_balls(SMALL["frozen"](), 0.5)
     executor = make(Executor, tape, np.float64, CLIPPED["norm"])

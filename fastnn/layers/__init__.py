@@ -15,23 +15,37 @@ from .activation import (
     Tanh,
 )
 from .base import Layer
-from .conv import Conv2D
+from .combine import Concat, Residual
+from .conv import Conv2D, ConvTranspose2D, DepthwiseConv2D
 from .dense import Dense
-from .pool import MaxPool2D
+from .dropout import Dropout
+from .norm import BatchNorm, GroupNorm, LayerNorm
+from .pool import AdaptiveAvgPool2D, AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .reshape import Flatten
 
 __all__ = [
     "ELU",
     "GELU",
+    "AdaptiveAvgPool2D",
+    "AvgPool2D",
+    "BatchNorm",
+    "Concat",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
     "Flatten",
+    "GlobalAvgPool2D",
+    "GroupNorm",
     "Identity",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "MaxPool2D",
     "ReLU",
+    "Residual",
     "SiLU",
     "Sigmoid",
     "Softmax",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from fastnn_kernels import _options as options
 from fastnn_kernels.tape import Value
@@ -84,6 +84,7 @@ class LeakyReLU(Activation):
     negative_slope: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._set(negative_slope=float(options.number("LeakyReLU: negative_slope", self.negative_slope)))
 
     @property
@@ -109,6 +110,7 @@ class ELU(Activation):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._set(alpha=float(options.number("ELU: alpha", self.alpha)))
 
     @property
@@ -134,6 +136,7 @@ class GELU(Activation):
     approximate: str = "none"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         options.choice("GELU: approximate", self.approximate, ("none", "tanh"))
 
     @property
@@ -193,11 +196,3 @@ def weight_initializer(name: str, w_init: str | Initializer | None, activation: 
     """Choose the weights' initializer: the one given, else the one that suits the fused activation."""
     default = Activation.w_init if activation is None else activation.w_init
     return get_initializer(name, default if w_init is None else w_init)
-
-
-def activate(activation: str | Activation | None, tape: ModelTape, x: Value, name: str) -> Value:
-    """Add the fused activation of the layer called `name` behind its output x."""
-    if activation is None:
-        return x
-    layer = cast(Activation, activation)  # the layer's constructor has looked the name up
-    return layer.lower(tape, x, name=f"{name}/{layer.kind}", params={})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
+from fastnn_kernels import _options as options
 from fastnn_kernels.tape import Parameter, State, Tape, Value
 
 from ..initializers import Initializer
@@ -32,6 +33,10 @@ class Weight:
         False keeps it as it is.
     max_norm : float, optional
         Bound on the norm of the weights of each output.
+    unit_axis : int, optional
+        The axis of the outputs: by default the last of two axes, the first of four.
+    unit_groups : int
+        The first axis is cut into so many parts, each with outputs of its own.
     """
 
     shape: Shape
@@ -41,6 +46,8 @@ class Weight:
     decay: bool = True
     trainable: bool = True
     max_norm: float | None = None
+    unit_axis: int | None = None
+    unit_groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,14 @@ class ModelTape(Tape):
 
     def own(self, weights: Mapping[str, Weight], states: Mapping[str, Statistic]) -> dict[str, Parameter | State]:
         """Add the parameters and the running statistics of layers; return them by the same names."""
-        owned: dict[str, Parameter | State] = {
-            name: self.parameter(
-                name, weight.shape, decay=weight.decay, trainable=weight.trainable, max_norm=weight.max_norm
-            )
-            for name, weight in weights.items()
-        }
+        owned: dict[str, Parameter | State] = {}
+        for name, weight in weights.items():
+            more: dict[str, Any] = {"decay": weight.decay, "trainable": weight.trainable}
+            if weight.max_norm is not None:
+                more["max_norm"] = weight.max_norm
+                if weight.unit_axis is not None:
+                    more |= {"unit_axis": weight.unit_axis, "unit_groups": weight.unit_groups}
+            owned[name] = self.parameter(name, weight.shape, **more)
         for name, statistic in states.items():
             owned[name] = self.state(name, statistic.shape, initial=statistic.initial)
         return owned
@@ -93,6 +102,9 @@ class Layer:
 
     _: KW_ONLY
     trainable: bool = True
+
+    def __post_init__(self) -> None:
+        self._set(trainable=options.flag(f"{type(self).__name__}: trainable", self.trainable))
 
     def weights(self, input_shape: Shape) -> Mapping[str, Weight]:
         """Return the parameters the layer needs for samples of `input_shape`, by their name in the layer."""

@@ -54,10 +54,18 @@ def states(layers: Sequence[Layer], input_shape: Shape, prefix: str = "") -> dic
     }
 
 
+def output_shape(layers: Sequence[Layer], input_shape: Shape) -> Shape:
+    """Return the shape of one sample behind all layers."""
+    for k, (name, layer) in enumerate(zip(layer_names(layers), layers, strict=True)):
+        with naming(f"layers[{k}] ({name})"):
+            input_shape = layer.output_shape(input_shape)
+    return input_shape
+
+
 def lower(layers: Sequence[Layer], tape: ModelTape, x: Value, *, params: Owned, prefix: str = "") -> Value:
     """Add the rows of the layers, called `prefix` + name; `params` are those of `weights` and `states`."""
     for k, (name, layer) in enumerate(zip(layer_names(layers), layers, strict=True)):
-        with naming(k, name):
+        with naming(f"layers[{k}] ({name})"):
             x = layer.lower(tape, x, name=f"{prefix}{name}", params=part(params, f"{name}/"))
         tape.outputs[f"{prefix}{name}"] = x
     return x
@@ -69,18 +77,18 @@ def part(owned: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 @contextmanager
-def naming(k: int, name: str) -> Iterator[None]:
-    """Let a ValueError say which layer it comes from."""
+def naming(where: str) -> Iterator[None]:
+    """Let a ValueError say where it comes from."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"layers[{k}] ({name}): {error}") from None
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _walk(layers: Sequence[Layer], shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
     """Go through the layers, each with its name and the shape it is given."""
     for k, (name, layer) in enumerate(zip(layer_names(layers), layers, strict=True)):
-        with naming(k, name):
+        with naming(f"layers[{k}] ({name})"):
             following = layer.output_shape(shape)
         yield name, layer, shape
         shape = following

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, cast
+from dataclasses import dataclass
+from typing import ClassVar
 
 from fastnn_kernels import _options as options
 from fastnn_kernels.tape import Value
 
-from .. import initializers
-from ..initializers import Initializer
-from . import activation as activations
-from .activation import Activation, activate
-from .base import Layer, ModelTape, Owned, Shape, Weight
+from .base import ModelTape, Owned, Shape, Weight
+from .weighted import Weighted
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
+class Dense(Weighted):
     """``x @ w + b`` for samples of shape (features,), then the activation.
 
     Parameters
@@ -32,6 +29,8 @@ class Dense(Layer):
         "glorot_uniform" otherwise.
     b_init : str or callable
         Start of b (units,).
+    max_norm : float, optional
+        Bound on the norm of the weights of each unit.
     trainable : bool
         False keeps w and b as they are.
     """
@@ -39,20 +38,10 @@ class Dense(Layer):
     kind: ClassVar[str] = "dense"
 
     units: int
-    _: KW_ONLY
-    activation: str | Activation | None = None
-    bias: bool = True
-    w_init: str | Initializer | None = None
-    b_init: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
-        activation = activations.get("Dense: activation", self.activation)
-        self._set(
-            units=options.integer("Dense: units", self.units, 1),
-            activation=activation,
-            w_init=activations.weight_initializer("Dense: w_init", self.w_init, activation),
-            b_init=initializers.get("Dense: b_init", self.b_init),
-        )
+        super().__post_init__()
+        self._set(units=options.integer("Dense: units", self.units, 1))
 
     def weights(self, input_shape: Shape) -> Mapping[str, Weight]:
         """Return w and b."""
@@ -61,13 +50,8 @@ class Dense(Layer):
                 f"Dense: the input of one sample has shape {input_shape}, (features,) is needed: "
                 "put a Flatten layer in front"
             )
-        fans = input_shape[0], self.units
-        weights = {"w": Weight((input_shape[0], self.units), cast(Initializer, self.w_init), *fans)}
-        if self.bias:
-            weights["b"] = Weight((self.units,), cast(Initializer, self.b_init), *fans, decay=False)
-        return weights
+        return self._weights((input_shape[0], self.units), self.units, (input_shape[0], self.units))
 
     def lower(self, tape: ModelTape, x: Value, *, name: str, params: Owned) -> Value:
         """Add the product and its activation."""
-        y = tape.add("dense", name=name, x=x, w=params["w"], b=params.get("b"))
-        return activate(self.activation, tape, y, name)
+        return self._row("dense", tape, x, name, params)

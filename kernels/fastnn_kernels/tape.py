@@ -30,7 +30,8 @@ class Value:
 class Parameter:
     """A trainable tensor: elements `offset` to `offset + size` of the flat parameter vector.
 
-    `decay=False` leaves it out of weight decay; `max_norm` bounds the norm of each of its units (see `clip.max_norm`).
+    `decay=False` leaves it out of weight decay; `max_norm` bounds the norm of each of its units (see `clip.max_norm`),
+    which lie along `unit_axis`; with several `unit_groups` the first axis is cut into so many parts with units each.
     """
 
     index: int
@@ -41,6 +42,8 @@ class Parameter:
     decay: bool = True
     trainable: bool = True
     max_norm: float | None = None
+    unit_axis: int | None = None
+    unit_groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,9 @@ class Tape:
         self.inputs.append(value)
         return value
 
-    def parameter(
-        self, name: str, shape: Shape, *, decay: bool = True, trainable: bool = True, max_norm: float | None = None
-    ) -> Parameter:
-        """Add a parameter behind those added before."""
-        param = Parameter(len(self.params), name, tuple(shape), self.size, prod(shape), decay, trainable, max_norm)
+    def parameter(self, name: str, shape: Shape, **options: Any) -> Parameter:
+        """Add a parameter behind those added before; `options` are the fields of `Parameter` that have a default."""
+        param = Parameter(len(self.params), name, tuple(shape), self.size, prod(shape), **options)
         self.params.append(param)
         return param
 

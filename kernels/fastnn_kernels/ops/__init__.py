@@ -4,6 +4,7 @@ from ..registry import register
 from .activation import ACTIVATIONS
 from .avg_pool import ADAPTIVE_AVG_POOL2D, AVG_POOL2D, GLOBAL_AVG_POOL2D
 from .batch_norm import BATCH_NORM
+from .concat import CONCAT
 from .conv import CONV2D
 from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
@@ -26,6 +27,7 @@ for _op in (
     UNLOAD,
     RESHAPE,
     ADD,
+    CONCAT,
     CONV2D,
     CONV_TRANSPOSE2D,
     MAX_POOL2D,

@@ -144,9 +144,13 @@ def _rule_call(update, size):
     return Call(op, (size, variant), (update.weight_decay, *map(float, numbers(update.options))))
 
 
-def _max_norm_call(param):
-    outer, units, inner = unit_layout(f"max_norm of {param.name}", param.shape)
-    return Call(max_norm_op, (param.offset, outer, units, inner), (param.max_norm,), tasks=-(-units // UNITS))
+def _max_norm_calls(param):
+    shape = param.shape[0] // param.unit_groups, *param.shape[1:]
+    outer, units, inner = unit_layout(f"max_norm of {param.name}", shape, param.unit_axis)
+    return [
+        Call(max_norm_op, (offset, outer, units, inner), (param.max_norm,), tasks=-(-units // UNITS))
+        for offset in range(param.offset, param.offset + param.size, outer * units * inner)
+    ]
 
 
 def norm_elements(update, chunks):
@@ -176,7 +180,8 @@ def update_phases(update, params, size, chunks, sums):
             (Axis.TILE, [(Call(factor_op, (chunks,), (update.clip_norm,)), place)]),
             (Axis.CHUNK, [(Call(scale_op, (chunks,)), place), rule]),
         ]
-    balls = [(_max_norm_call(p), []) for p in params if p.trainable and p.max_norm is not None]
+    bounded = [p for p in params if p.trainable and p.max_norm is not None]
+    balls = [(call, []) for p in bounded for call in _max_norm_calls(p)]
     if balls:
         phases.append((Axis.TILE, balls))
     return phases

@@ -237,7 +237,8 @@ class Interpreter:
                     **update.options,
                 )
                 if p.max_norm is not None:
-                    reference.max_norm(self.params[p.name], p.max_norm)
+                    for group in np.split(self.params[p.name], p.unit_groups):
+                        reference.max_norm(group, p.max_norm, axis=p.unit_axis)
 
     def _clip_gradients(self, update: Update) -> None:
         """Clip the gradients of the trainable parameters, all together, first by value and then by their norm."""
