@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-_MODULES = ("layers", "initializers", "losses", "optimizers", "metrics")
-_BASES = ("Layer", "Loss", "Metric", "Optimizer")  # classes that only others are made of
+_MODULES = ("layers", "initializers", "losses", "optimizers", "schedules", "metrics")
+_BASES = ("Layer", "Loss", "Metric", "Optimizer", "Schedule")  # classes that only others are made of
 # Descriptions of objects inside objects. Lowering takes time that grows with a power of this.
 MAX_DEPTH = 16
 

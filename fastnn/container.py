@@ -28,10 +28,12 @@ MAX_HEADER = 8 * 2**20
 _FORMAT = 1
 _KEY = "fastnn"
 _LENGTH = 8  # the file starts with the length of the header, a little-endian integer of 8 bytes
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype(np.float32),
-    "F64": np.dtype(np.float64),
-    "I64": np.dtype(np.int64),
+# Those of NumPy's that a file may hold.
+DTYPES: dict[str, np.dtype[Any]] = {
+    **{f"F{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
+    **{f"I{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
+    "BOOL": np.dtype(bool),
 }
 
 Declared = dict[str, tuple[np.dtype[Any] | str, tuple[int, ...]]]
@@ -48,7 +50,7 @@ def write(path: Path, arrays: Mapping[str, Array], description: Any) -> None:
     """Write arrays and a JSON value, whole or not at all: `atomic.write`."""
     from safetensors.numpy import save  # what does not save need not load it
 
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     value = {
         "format": _FORMAT,
         "fastnn": __version__,
@@ -82,7 +84,7 @@ class Reader:
         for name in file.keys():
             part = file.get_slice(name)
             dtype: str = part.get_dtype()
-            self.declared[name] = _DTYPES.get(dtype, dtype), tuple(part.get_shape())
+            self.declared[name] = DTYPES.get(dtype, dtype), tuple(part.get_shape())
         if self.declared.keys() != self._checksums.keys():
             raise ValueError("its arrays have other names than when it was saved")
 

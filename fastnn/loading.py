@@ -6,13 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from fastnn_kernels import _options as options
-from fastnn_kernels.tape import Tape
 
 from . import config, container, saving
-from .container import Declared, Reader
+from .container import Reader
 from .model import Sequential
 from .optimizers import Optimizer
 
@@ -72,20 +69,20 @@ def load(
 
 
 def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
-    content = check_parts(file.description)
+    content = saving.check_parts(file.description)
     settings = content["compile"] if compiled else None
     progress = content["progress"] if settings is not None else None
     # Without initial values, which the file's replace, and without memory until the file's arrays are known to fit.
     model = Sequential.__new__(Sequential)
     try:
-        _describe(model, section(content, "model", "layers", "input_shape", "dtype", "seed"), decoder)
+        _describe(model, saving.section(content, "model", "layers", "input_shape", "dtype", "seed"), decoder)
         model.class_names = list(content.get("class_names", ()))
         training = None if settings is None else _training(content, decoder)
         slots = 0 if progress is None or training is None else training["optimizer"].update().slots
     except Exception as error:  # whatever classes make of values of any kind
         raise ValueError(str(error) or type(error).__name__) from error
     unread = ("training/",) if compiled else ("training/", "slots/")
-    names = check_arrays(file.declared, model._lowered.tape, model.dtype, slots, unread)
+    names = saving.check_arrays(file.declared, model._lowered.tape, model.dtype, slots, unread)
     model._allocate()
     if training is not None:
         try:
@@ -96,53 +93,10 @@ def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
         if name in names:
             view[...] = file.read(name)
     if progress is not None:
-        steps = section(content, "progress", "step", "epoch")
+        steps = saving.section(content, "progress", "step", "epoch")
         model.training_state.step = _count("step", steps["step"])
         model.training_state.epoch = _count("epoch", steps["epoch"])
     return model
-
-
-def check_parts(content: Any) -> dict[str, Any]:
-    """Check the outermost level of a description."""
-    if not isinstance(content, dict):
-        raise ValueError("its description is no object")
-    for key in ("model", "compile", "progress"):
-        if key not in content:
-            raise ValueError(f"its description has no {key!r}")
-    return content
-
-
-def section(content: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
-    """Return a part of a description that must have exactly these keys."""
-    part = content[name]
-    if not isinstance(part, dict) or part.keys() != set(keys):
-        raise ValueError(f"its {name} has other keys than {', '.join(keys)}")
-    return part
-
-
-def check_arrays(
-    declared: Declared, tape: Tape, dtype: np.dtype[Any], slots: int, unread: tuple[str, ...]
-) -> set[str]:
-    """Compare the arrays of a file with those of a model; return the names of those that are to be read.
-
-    Arrays whose names start as one of `unread` may be there or not.
-
-    Raises
-    ------
-    ValueError
-        If one is missing, has another shape or dtype, or is one too many.
-    """
-    needed = saving.shapes(tape, slots)
-    for name, shape in needed.items():
-        if name not in declared:
-            raise ValueError(f"it has no array {name!r}")
-        if declared[name] != (dtype, shape):
-            kind, found = declared[name]
-            raise ValueError(f"array {name!r} has shape {found} and dtype {kind}, the layers have {shape} and {dtype}")
-    for name in declared.keys() - needed.keys():
-        if not name.startswith(unread):
-            raise ValueError(f"array {name!r} belongs to no layer")
-    return set(needed)
 
 
 def _describe(model: Sequential, description: dict[str, Any], decoder: config.Decoder) -> None:
@@ -158,7 +112,7 @@ def _describe(model: Sequential, description: dict[str, Any], decoder: config.De
 
 def _training(content: dict[str, Any], decoder: config.Decoder) -> dict[str, Any]:
     """Build the arguments of `compile`."""
-    settings = section(content, "compile", "optimizer", "loss", "metrics")
+    settings = saving.section(content, "compile", "optimizer", "loss", "metrics")
     built = {key: decoder.decode(key, value) for key, value in settings.items()}
     if not isinstance(built["optimizer"], Optimizer):
         raise ValueError("optimizer is none")

@@ -6,7 +6,7 @@ from os import PathLike
 
 from numpy.typing import ArrayLike
 
-from . import outputs, saving
+from . import checkpoint, outputs, saving
 from .initializers import Array
 from .trainable import Trainable
 
@@ -81,3 +81,26 @@ class Sequential(Trainable):
             that start weights are left out, other functions are written as their names.
         """
         saving.save(self, path, include_optimizer=include_optimizer)
+
+    def save_checkpoint(self, path: str | PathLike[str]) -> None:
+        """Write a file from which ``fit(resume=path)`` goes on, with the bits of a training that was never interrupted.
+
+        It is what `save` writes, so that `load` takes it too, with the progress of the training: the position in the
+        epoch and its sums so far, the learning rate, the history, and the state of the callbacks. While fit runs,
+        `ModelCheckpoint` calls this; after Ctrl-C it keeps the running epoch. The data is not in it.
+
+        Parameters
+        ----------
+        path : str or path
+            An existing file is replaced, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there is unchanged.
+        RuntimeError
+            If the model is not compiled.
+        TypeError
+            If a layer has a field, or a callback a state, that cannot be saved.
+        """
+        checkpoint.save(self, path)

@@ -127,7 +127,12 @@ class Arrays(Source):
     @property
     def settings(self) -> dict[str, Any]:
         """Number of samples and batches, and what shuffles them."""
-        return {"samples": self._used, "batch_size": self.batch_size, "seed": self.seed}
+        return {
+            "samples": len(self.x),
+            "samples an epoch": self._used,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+        }
 
     def order(self, epoch: int) -> Array:
         """Return the samples of an epoch, in the order they are used."""

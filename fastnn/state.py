@@ -126,13 +126,14 @@ class TrainingState:
         self.callbacks, self.source = [], source
         self.abandon_epoch()
 
-    def check_source(self, source: dict[str, Any]) -> None:
-        """Raise ValueError where training cannot go on in the middle of an epoch with batches from this source."""
-        if self.position and source != self.source:
+    def check_resumable(self, source: dict[str, Any], epochs: int) -> None:
+        """Raise ValueError where training cannot go on with batches from this source, up to this epoch."""
+        if self.source and source != self.source:
             raise ValueError(
-                f"fit: training is to be resumed in the middle of an epoch of {_words(self.source)}, given are "
-                f"{_words(source)}"
+                f"fit: the training to be resumed had {_words(self.source)}, given are {_words(source)}"
             )
+        if epochs < self.finished:
+            raise ValueError(f"fit: epochs is {epochs}, the training to be resumed has finished {self.finished}")
 
     def abandon_epoch(self) -> None:
         """Forget how far the running epoch was, so that it starts over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastnn_kernels import _options as options
 
-from . import evaluation, inputs, losses, optimizers, training
+from . import checkpoint, evaluation, inputs, losses, optimizers, training
 from .callbacks import Callback, CallbackList
 from .history import History
 from .initializers import Array
@@ -106,6 +107,7 @@ class Trainable(Network):
         callbacks: Iterable[Callback] = (),
         initial_epoch: int = 0,
         drop_last: bool = False,
+        resume: str | PathLike[str] | None = None,
         verbose: str | int = "auto",
     ) -> History:
         """Train, and return one number an epoch for the loss and each metric.
@@ -132,11 +134,19 @@ class Trainable(Network):
             Epochs done before, by an earlier call.
         drop_last : bool
             Leave out a last batch that is smaller.
+        resume : path, optional
+            A file of `save_checkpoint`, or of a `ModelCheckpoint`: the training that it was written in goes on where it
+            stood, also in the middle of an epoch, with the same bits as if nothing had come between. All other
+            arguments are those of that training; `epochs` may be larger. The model has the same layers, seed and
+            compile() as that one; its parameters and its progress become those of the file.
         verbose : "auto", 0, 1 or 2
             0 silent, 1 a line with progress, 2 a line an epoch; "auto" is 1 on a terminal and 2 elsewhere.
 
         Raises
         ------
+        ValueError
+            Also where `resume` is damaged, no checkpoint, or one of another model, compile(), data length, batch size
+            or list of callbacks; nothing has changed then.
         KeyboardInterrupt
             On Ctrl-C, between two steps: the model is whole, `history` has the finished epochs, and another
             call goes on with these parameters, and with the interrupted epoch from its start.
@@ -158,7 +168,11 @@ class Trainable(Network):
             metrics=self._metrics,
             quiet=verbose == 0,
         )
-        return self._run(plan, callbacks, initial_epoch, verbose)
+        if resume is None:
+            return self._run(plan, callbacks, initial_epoch, verbose)
+        if initial_epoch:
+            raise ValueError("fit: initial_epoch and resume are both given, one is needed")
+        return self._run(plan, callbacks, 0, verbose, checkpoint.read(self, resume))
 
     def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
         """Do one step on all samples given; return their mean loss before it."""
@@ -193,7 +207,7 @@ class Trainable(Network):
         callbacks: Iterable[Callback],
         initial_epoch: int,
         verbose: str | int,
-        resumed: TrainingState | None = None,
+        resumed: checkpoint.Checkpoint | None = None,
     ) -> History:
         """Train as planned, from the start or from where `resumed` stands."""
         called = CallbackList(callbacks, verbose)
@@ -206,9 +220,10 @@ class Trainable(Network):
         if resumed is None:
             self.training_state.begin(initial_epoch, plan.source.steps, plan.source.settings)
         else:
-            called.check_restorable(resumed.callbacks)
-            resumed.check_source(plan.source.settings)
-            self.training_state = resumed
+            called.check_restorable(resumed.state.callbacks)
+            resumed.state.check_resumable(plan.source.settings, plan.epochs)
+            resumed.restore(self)
+            plan = replace(plan, lr=self.lr)
         self.history = self.training_state.history
         training.Loop(self._engine, self.training_state, plan, called).run()
         return self.history

@@ -110,7 +110,7 @@ CHANGES = {
     ),
     "an array of another dtype": (
         lambda arrays, d: arrays.update({"params/dense/b": np.zeros(4, np.int32)}),
-        "'params/dense/b' has shape .* dtype I32",
+        "'params/dense/b' has shape .* dtype int32",
     ),
 }
 

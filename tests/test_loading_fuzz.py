@@ -71,13 +71,19 @@ def splice_text(rng, data):
     return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
+def content(data):
+    """Leave out the spaces that may follow the header."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return data[8:end].rstrip(b" "), data[end:]
+
+
 @pytest.mark.parametrize("change", [flip, overwrite, cut, splice, delete, splice_text])
 def test_bytes_changed_at_random(tmp_path, change):
     path = tiny(tmp_path / "model")
     whole = path.read_bytes()
     for k in range(FILES):
         data = bytes(change(np.random.default_rng((k, 7)), bytearray(whole)))
-        assert check(path, data) == (data == whole), k
+        assert check(path, data) == (content(data) == content(whole)), k
 
 
 def places(value, found=()):

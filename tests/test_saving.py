@@ -26,6 +26,8 @@ NEEDED = {  # what has no default
     "layers.GroupNorm": (2,),
     "layers.MaxPool2D": (2,),
     "layers.Residual": (fn.Conv2D(2, 1), fn.LeakyReLU(negative_slope=0.5)),
+    "schedules.LinearWarmup": {"schedule": fn.schedules.Cosine(), "steps": 2},
+    "schedules.Step": (3,),
 }
 
 
@@ -50,8 +52,8 @@ def through_json(value):
 
 @pytest.mark.parametrize("name", sorted(config.known()))
 def test_every_class_comes_back_as_it_was(name):
-    cls = config.known()[name]
-    built = cls(*NEEDED.get(name, ()))
+    cls, needed = config.known()[name], NEEDED.get(name, ())
+    built = cls(**needed) if isinstance(needed, dict) else cls(*needed)
     assert through_json(built) == built
 
 
@@ -63,6 +65,9 @@ def test_every_class_comes_back_as_it_was(name):
         fn.Conv2D(2, 4, padding="same", b_init=fn.initializers.Constant(0.5)),
         fn.MaxPool2D(3, stride=2, padding=1),
         fn.Momentum(0.1, weight_decay=1e-4),
+        fn.AdamW(schedule=fn.schedules.LinearWarmup(fn.schedules.OneCycle(steps=50), epochs=1.5), clip_norm=1.0),
+        fn.losses.SoftmaxCrossEntropy(class_weight=[1, 2.5], ignore_index=-1),
+        fn.metrics.F1(average="macro"),
         Twice(fn.Tanh(), note={"a": (1, 2.5, None), "b": np.float32(0.5), "c": float("inf"), "d": np.int64(3)}),
     ],
     ids=lambda built: type(built).__name__,

@@ -5,7 +5,8 @@ import pytest
 from model_helpers import assert_same, both_backends, small_data, small_model, state_of
 
 import fastnn as fn
-from fastnn import schedules
+from fastnn import saving, schedules
+from fastnn.checkpoint import Checkpoint
 from fastnn.pacer import Pacer
 from fastnn.state import TrainingState
 
@@ -58,8 +59,9 @@ def resume(model, kept, callbacks, **options):
     memory = model._memory
     for array, value in zip((memory.params, memory.slots, memory.state), arrays, strict=True):
         array[...] = value
-    run, state = model._run, TrainingState.from_dict(plain)
-    model._run = lambda *args: run(*args, resumed=state)
+    views = saving.views(model._lowered.tape, memory, slots=True)
+    run, resumed = model._run, Checkpoint(TrainingState.from_dict(plain), views)
+    model._run = lambda *args: run(*args, resumed=resumed)
     return model.fit(X, Y, callbacks=callbacks, **{**OPTIONS, **options})
 
 
@@ -123,12 +125,12 @@ def test_one_that_was_stopped_stays_stopped():
 @pytest.mark.parametrize(
     ("options", "callbacks", "message"),
     [
-        ({"batch_size": 5}, [], "middle of an epoch of samples 24, batch_size 4, seed 0, given are samples 24, batch_size 5"),
+        ({"batch_size": 5}, [], "had samples 24, .*batch_size 4, seed 0, given are samples 24, .*batch_size 5"),
         ({"validation_split": 0.5}, [], "given are samples 15"),
         ({"shuffle": False}, [], "given are .* seed None"),
         ({}, [fn.EarlyStopping()], r"callbacks with a state are \[EarlyStopping\], .* were \[\]"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused(options, callbacks, message):
     copying = SingleSteps()
     model_of().fit(X, Y, callbacks=[copying], **OPTIONS)
