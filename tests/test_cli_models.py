@@ -184,3 +184,25 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(shapes, tmp_path):
         assert str(path) in done.stderr
         assert path.read_text() == "old"
     assert sorted(tmp_path.iterdir()) == sorted(files.values())
+
+
+PHASES = {
+    "reading data": "fastnn.datasets.load_npz",
+    "building": "fastnn.models.small_cnn",
+    "training": "fastnn.model.Sequential.fit",
+    "evaluating": "fastnn.model.Sequential.evaluate",
+    "saving": "fastnn.model.Sequential.save",
+    "reporting": "fastnn.report.write",
+    "writing": "fastnn.jsonfile.write",
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_ctrl_c_in_every_phase_is_130_and_one_line(shapes, tmp_path, capsys, monkeypatch, phase):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PHASES[phase], interrupted)
+    files = [word for name in ("save", "report", "json") for word in (f"--{name}", str(tmp_path / name))]
+    assert main(["train", "--data", str(shapes / "shapes.npz"), *QUICK, *files]) == 130
+    assert capsys.readouterr().err == "fastnn: interrupted\n"

@@ -17,7 +17,7 @@ import fastnn as fn
 from fastnn.history import History
 from fastnn.report import curves, layer_times, pictures, sections
 
-NAMES = ["cat", '<script>alert("x")</script>', "a&b", 'it\'s "quoted"', "${title} 100%"]
+NAMES = ["c" * 90, '<script>alert("x")</script>', "a&b", 'it\'s "quoted"', "${title} 100%"]
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )

@@ -65,8 +65,9 @@ def confusion(matrix: Array, names: Sequence[str]) -> str:
         found = f"{matrix[i, i] / total:.1%}" if total else "-"
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}<td class="found">{found}</td></tr>')
     text = "<p>Rows: the class; columns: what the model took it for; last column: share found.</p>"
+    upright = " upright" if max(map(len, names)) <= 3 else ""
     matrix_table = (
-        f'<div class="wide"><table class="matrix" aria-label="confusion matrix"><thead><tr><td></td>{head}'
+        f'<div class="wide"><table class="matrix{upright}" aria-label="confusion matrix"><thead><tr><td></td>{head}'
         f'<th scope="col"><span>found</span></th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
     return section("Confusion matrix of the test set", f'{text}<div class="beside">{matrix_table}{most}</div>')
