@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
-        print("fastnn: interrupted", *interrupt.args, file=sys.stderr)
+        print("fastnn:", *(interrupt.args or ["interrupted"]), file=sys.stderr)
         return 130
     except OSError as error:
         _silence_stdout()

@@ -1,0 +1,138 @@
+"""The command line and the course of training: schedules, early stopping, checkpoints that training goes on from."""
+
+import json
+
+import numpy as np
+import pytest
+from test_cli import error_of
+
+import fastnn as fn
+from fastnn import training
+from fastnn.cli import main, train
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """A file of 60 images of noise in two classes: there is nothing to learn."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("noise") / "noise.npz"
+    np.savez(path, x=rng.random((60, 8, 8), dtype=np.float32), y=np.arange(60) % 2)
+    return path
+
+
+def run(noise, path, *words, code=0):
+    """Train, and give what the JSON file says."""
+    command = ["train", "--data", noise, "--backend", "reference", "--batch-size", "16", "--json", path, *words]
+    assert main([str(word) for word in command]) == code
+    return json.loads(path.read_text()) if code == 0 else None
+
+
+def test_schedules_end_where_they_should(noise, tmp_path):
+    ends = {"constant": 1.0, "step": 0.01, "exponential": 0.01, "cosine": 0.0, "one-cycle": 4e-6}
+    assert set(ends) == set(train.SCHEDULES)
+    for name, end in ends.items():
+        out = run(noise, tmp_path / "a.json", "--schedule", name, "--epochs", "9", "--lr", "0.5", "--optimizer", "sgd")
+        model_rate = out["history"].get("lr", [0.5])[-1]
+        assert model_rate == pytest.approx(0.5 * end, abs=0.02), name
+        assert out["config"]["schedule"] == name
+    out = run(noise, tmp_path / "a.json", "--warmup-epochs", "4", "--epochs", "5", "--lr", "0.5")
+    assert out["history"]["lr"] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5])
+
+
+def test_early_stopping_watches_the_validation_loss(noise, tmp_path, capsys):
+    words = ["--early-stopping", "2", "--lr", "0.01", "--epochs", "200"]
+    history = run(noise, tmp_path / "a.json", "--validation-split", "0.3", *words)["history"]
+    best = int(np.argmin(history["val_loss"]))
+    assert len(history["loss"]) == best + 3 < 200
+    capsys.readouterr()
+    assert "needs --validation-split" in error_of(capsys, "train", *words)
+
+
+def test_training_goes_on_from_a_checkpoint_with_the_same_bits(noise, tmp_path):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    run(noise, tmp_path / "a.json", "--epochs", "4", "--checkpoint", whole)
+    run(noise, tmp_path / "b.json", "--epochs", "2", "--checkpoint", part)
+    out = run(noise, tmp_path / "b.json", "--epochs", "4", "--resume", part)
+    expected = json.loads((tmp_path / "a.json").read_text())
+    for name in ("loss", "accuracy"):
+        assert out["history"][name] == expected["history"][name]
+    assert out["test"] == expected["test"]
+    for name, values in fn.load(whole).params.items():
+        np.testing.assert_array_equal(values, fn.load(part).params[name])
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Give a function that arranges for one Ctrl-C, once this many steps are done."""
+    real = training.train
+
+    def arrange(steps):
+        def train_or_interrupt(engine, state, *args, **options):
+            if state.step >= steps:
+                monkeypatch.setattr(training, "train", real)
+                raise KeyboardInterrupt
+            return real(engine, state, *args, **options)
+
+        monkeypatch.setattr(training, "train", train_or_interrupt)
+
+    return arrange
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_ctrl_c_keeps_a_checkpoint_to_go_on_from(noise, tmp_path, capsys, interrupt, steps):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    expected = run(noise, tmp_path / "a.json", "--epochs", "3", "--checkpoint", whole)
+    capsys.readouterr()
+    interrupt(steps)
+    run(noise, tmp_path / "b.json", "--epochs", "3", "--checkpoint", part, code=130)
+    assert capsys.readouterr().err == f"fastnn: interrupted (checkpoint kept: {part})\n"
+    assert not (tmp_path / "b.json").exists()
+    out = run(noise, tmp_path / "b.json", "--epochs", "3", "--resume", part)
+    assert out["history"]["loss"] == expected["history"]["loss"]
+    for name, values in fn.load(whole).params.items():
+        np.testing.assert_array_equal(values, fn.load(part).params[name])
+
+
+def test_ctrl_c_before_the_first_step_loses_no_checkpoint(noise, tmp_path, capsys, interrupt, monkeypatch):
+    path = tmp_path / "c"
+    interrupt(0)
+    run(noise, tmp_path / "a.json", "--checkpoint", path, code=130)
+    assert capsys.readouterr().err == "fastnn: interrupted\n"
+    assert not path.exists()
+    run(noise, tmp_path / "a.json", "--epochs", "1", "--checkpoint", path)
+    before = path.read_bytes()
+    monkeypatch.setattr("fastnn.checkpoint.read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    run(noise, tmp_path / "a.json", "--epochs", "2", "--resume", path, code=130)
+    assert path.read_bytes() == before
+
+
+def test_ctrl_c_with_early_stopping_keeps_the_checkpoint_of_the_last_epoch(noise, tmp_path, interrupt):
+    words = ["--early-stopping", "9", "--validation-split", "0.2"]
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    expected = run(noise, tmp_path / "a.json", "--epochs", "3", "--checkpoint", whole, *words)
+    interrupt(4)  # of three steps an epoch
+    run(noise, tmp_path / "b.json", "--epochs", "3", "--checkpoint", part, *words, code=130)
+    out = run(noise, tmp_path / "b.json", "--epochs", "3", "--resume", part, *words)
+    assert out["history"]["val_loss"] == expected["history"]["val_loss"]
+
+
+def test_what_cannot_be_resumed_is_one_line(noise, tmp_path, capsys):
+    path = tmp_path / "c"
+    assert str(path) in error_of(capsys, "train", "--resume", str(path))
+    run(noise, tmp_path / "a.json", "--epochs", "1", "--checkpoint", path)
+    capsys.readouterr()
+    before = path.read_bytes()
+    words = ["train", "--data", str(noise), "--backend", "reference", "--batch-size", "16", "--resume", str(path)]
+    for option, value, text in (("--seed", "1", "seed"), ("--optimizer", "sgd", "optimizer"), ("--model", "mlp", "layers")):
+        assert text in error_of(capsys, *words, option, value)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-9])
+    assert str(path) in error_of(capsys, *words)
+
+
+@pytest.mark.parametrize("model", train.MODELS)
+def test_every_preset_trains(tmp_path, model):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", x=rng.random((10, 16, 16), dtype=np.float32), y=np.arange(10) % 2)
+    out = run(tmp_path / "a.npz", tmp_path / "a.json", "--model", model, "--epochs", "1")
+    assert np.isfinite(out["test"]["loss"])
