@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
+
 from fastnn_kernels import _options as options
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.tape import Tape
 from fastnn_kernels.update import Update
 
+from .initializers import Array
 from .progress import compile_notice
 
 BACKENDS = ("compiled", "reference")
@@ -29,7 +32,7 @@ class Engine:
         self.compile_seconds = 0.0
         self._backend = "compiled"
         self._interpreter: Any = None
-        self._called: set[str] = set()
+        self._called: set[tuple[Any, ...]] = set()
         self._tape = tape
         self._update: Update | None = None
 
@@ -37,6 +40,16 @@ class Engine:
         """Run this tape, and train with this update, from now on."""
         self._tape, self._update = tape, update
         self._forget()
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output."""
+        return self._tape.output.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The model's dtype, also that of its outputs."""
+        return self.memory.params.dtype
 
     @property
     def backend(self) -> str:
@@ -48,25 +61,26 @@ class Engine:
         self._backend = options.choice("Sequential: backend", name, BACKENDS)
         self._forget()
 
-    def compiles(self, method: str) -> bool:
-        """Whether the next call of the method may have to compile kernels first."""
-        return self._backend == "compiled" and method not in self._called
+    def compiles(self, method: str, x: Array, **options: Any) -> bool:
+        """Whether such a call may have to compile kernels first: none like it was made yet."""
+        return self._backend == "compiled" and _form(method, x, options) not in self._called
 
-    def call(self, method: str, *args: Any, quiet: bool = False) -> Any:
-        """Call "train", "gradients", "evaluate" or "forward" of the interpreter."""
-        if not self.compiles(method):
-            return self._run(method, *args)
+    def call(self, method: str, x: Array, *args: Any, quiet: bool = False, **options: Any) -> Any:
+        """Call "train", "gradients", "evaluate" or "forward" of the interpreter; options of None are left out."""
+        options = {name: value for name, value in options.items() if value is not None}
+        if not self.compiles(method, x, **options):
+            return self._run(method, x, *args, **options)
         start = time.perf_counter()
         with compile_notice(enabled=not quiet):
-            result = self._run(method, *args)
+            result = self._run(method, x, *args, **options)
         self.compile_seconds += time.perf_counter() - start
-        self._called.add(method)
+        self._called.add(_form(method, x, options))
         return result
 
-    def _run(self, method: str, *args: Any) -> Any:
+    def _run(self, method: str, *args: Any, **options: Any) -> Any:
         if self._interpreter is None:
             self._interpreter = self._make()
-        return getattr(self._interpreter, method)(*args)
+        return getattr(self._interpreter, method)(*args, **options)
 
     def _make(self) -> Any:
         # Imported here: the reference interpreter is there to work without the compiled one.
@@ -81,3 +95,8 @@ class Engine:
     def _forget(self) -> None:
         self._interpreter = None
         self._called.clear()
+
+
+def _form(method: str, x: Array, options: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the kernels of a call depend on."""
+    return method, x.dtype, *(name for name, value in options.items() if value is not None)

@@ -16,19 +16,40 @@ def evaluate(
 ) -> dict[str, float]:
     """Return the mean loss and the metrics."""
     collect = metrics.need_predictions(measured)
-    outputs, targets = [], []
-    loss_sum = correct = 0.0
+    outputs: list[Array] = []
+    targets: list[Array] = []
+    loss_sum = weight_sum = correct = 0.0
     samples = 0
     for part in source.parts():
-        loss, right = engine.call("evaluate", part.x, part.y, part.batch_size, quiet=quiet)
+        room = np.empty((len(part.order), *engine.output_shape), engine.dtype) if collect else None
+        loss, right = engine.call(
+            "evaluate", part.x, part.y, part.batch_size, quiet=quiet, sample_weight=part.weights, predictions=room
+        )
         loss_sum += loss
+        weight_sum += float(part.weight_sums.sum())
         correct += right
         samples += len(part.order)
-        if collect:
-            outputs.append(engine.call("forward", part.x, part.batch_size, quiet=quiet))
-            targets.append(part.y)
-    found = (np.concatenate(outputs), np.concatenate(targets)) if collect else ()
-    return metrics.averages(loss_sum, correct, samples, measured, *found)
+        if room is not None:
+            outputs.append(room)
+            targets.append(part.targets)
+    collected = (np.concatenate(outputs), np.concatenate(targets)) if collect else ()
+    return averages(measured, loss_sum, weight_sum, correct, samples, *collected)
+
+
+def averages(
+    measured: tuple[Metric, ...],
+    loss_sum: float,
+    weight_sum: float,
+    correct: float,
+    samples: int,
+    outputs: Array | None = None,
+    targets: Array | None = None,
+) -> dict[str, float]:
+    """Return the mean loss, in which samples count by their weights, and metrics, in which all count the same."""
+    values = metrics.averages(loss_sum, correct, samples, measured, outputs, targets)
+    if weight_sum != samples:
+        values["loss"] = loss_sum / weight_sum if weight_sum else 0.0
+    return values
 
 
 def predict(engine: Engine, source: Source, *, quiet: bool = False) -> Array:

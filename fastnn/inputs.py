@@ -55,6 +55,18 @@ def not_empty(function: str, name: str, array: Array) -> None:
         raise ValueError(f"{function}: {name} has no samples (shape {array.shape}), at least one is needed")
 
 
+def sample_weight(function: str, name: str, value: Any, samples: int, dtype: np.dtype[Any]) -> Array | None:
+    """Check what each sample counts, (N,) finite numbers of at least 0, or None for 1 each; return it in `dtype`."""
+    if value is None:
+        return None
+    array = as_numbers(function, name, value)
+    if array.shape != (samples,):
+        raise ValueError(f"{function}: {name} has shape {array.shape}, ({samples},) is needed, one for each sample")
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError(f"{function}: {name} has values below 0 or not finite, finite ones of at least 0 are needed")
+    return np.require(array, dtype, ["C", "A"])
+
+
 def split_off(what: str, x: Array, y: Array, share: float) -> tuple[Batch, Batch]:
     """Take `share` of the samples, rounded down, from the end; return the rest and what was taken."""
     rest = len(x) - int(len(x) * share)

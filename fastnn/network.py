@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from fastnn_kernels import _options as options
 from fastnn_kernels.memory import Memory
 
-from . import evaluation, inputs, summary
+from . import evaluation, feeding, inputs, summary
 from .engine import Engine
 from .initializers import Array
 from .layers.base import Layer
 from .lowering import initialize, lower
-from .sources import Arrays
 
 
 class Network:
@@ -106,9 +105,23 @@ class Network:
         print(text)
         return text
 
-    def predict(self, x: ArrayLike, *, batch_size: int | str = 128) -> Array:
-        """Return the last layer's output, (N, *output_shape)."""
-        return self._outputs("predict", x, batch_size)
+    def predict(self, x: Any, *, batch_size: int | str = 128, steps: int | None = None) -> Array:
+        """Return the last layer's output.
+
+        Parameters
+        ----------
+        x : (N, *input_shape), or an object that gives samples or batches
+            As `fit` takes it; targets and weights beside the samples are left.
+        batch_size : int or "full"
+            Samples computed at once, of arrays and of objects that give samples.
+        steps : int, optional
+            Batches to take from an object that gives batches; all by default.
+
+        Returns
+        -------
+        (N, *output_shape) in the model's dtype
+        """
+        return evaluation.predict(self._engine, feeding.for_predict(self, "predict", x, batch_size, steps))
 
     # ---- inside
 
@@ -120,6 +133,4 @@ class Network:
         return inputs.as_samples(function, name, x, self.input_shape, self.dtype)
 
     def _outputs(self, function: str, x: Any, batch_size: int | str) -> Array:
-        images = self._images(function, x)
-        size = inputs.batch_size(function, batch_size, len(images))
-        return evaluation.predict(self._engine, Arrays(images, images, size))
+        return evaluation.predict(self._engine, feeding.for_predict(self, function, x, batch_size))

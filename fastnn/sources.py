@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn_kernels.batches import batch_weights
+
 from .initializers import Array
 
 # Elements of x in one call that does not train. The number of samples in such a call follows from their shape alone,
@@ -50,10 +52,12 @@ class Part:
     @property
     def weight_sums(self) -> Array:
         """Sum of the samples' weights of each batch, (steps,) float64."""
-        if self.weights is None:
-            return self.sizes.astype(np.float64)
-        weights = self.weights[self.order].astype(np.float64)
-        return np.add.reduceat(weights, np.arange(0, len(weights), self.batch_size))
+        return batch_weights(self.order, self.batch_size, self.weights)
+
+    @property
+    def targets(self) -> Array:
+        """Targets in the order the samples are used, (n, ...)."""
+        return self.y[self.order]
 
 
 class Source(ABC):
@@ -85,6 +89,9 @@ class Source(ABC):
     @abstractmethod
     def take(self, steps: int) -> Part | None:
         """Give the next batches, at least one and at most `steps`; None at the end of the epoch."""
+
+    def finish(self) -> None:  # noqa: B027 - most have nothing to do
+        """Take notice that an epoch has ended."""
 
     @abstractmethod
     def parts(self) -> Iterator[Part]:

@@ -43,8 +43,10 @@ class TrainingState:
         Sums over these samples of their losses, and of what each counts.
     correct : float
         Correct predictions among them.
-    predictions : (samples, *output_shape) or None
+    predictions : (samples or more, *output_shape) or None
         The outputs for these samples, where a metric needs them.
+    targets : (samples or more, ...) or None
+        What they should be.
     lr : float or None
         Learning rate in force, which schedules start from; None is that of the optimizer.
     stopped : bool
@@ -68,6 +70,7 @@ class TrainingState:
     weight_sum: float = 0.0
     correct: float = 0.0
     predictions: Array | None = None
+    targets: Array | None = None
     lr: float | None = None
     stopped: bool = False
     history: History = field(default_factory=History)
@@ -83,8 +86,8 @@ class TrainingState:
         Returns
         -------
         dict
-            Numbers, strings, None, lists and dicts of these; NumPy arrays as "predictions" and in what callbacks
-            keep.
+            Numbers, strings, None, lists and dicts of these; NumPy arrays as "predictions" and "targets" and in what
+            callbacks keep.
         """
         plain = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         plain["history"] = {
@@ -94,7 +97,8 @@ class TrainingState:
         states = self.callbacks if self._running is None else self._running.states()
         plain["callbacks"] = [[name, state] for name, state in states]
         plain["source"] = dict(self.source)
-        plain["predictions"] = None if self.predictions is None else self.predictions[: self.samples].copy()
+        for name in ("predictions", "targets"):
+            plain[name] = None if plain[name] is None else plain[name][: self.samples].copy()
         return plain
 
     @classmethod
@@ -141,7 +145,7 @@ class TrainingState:
         self.begun = False
         self.position = self.samples = 0
         self.loss_sum = self.weight_sum = self.correct = 0.0
-        self.predictions = None
+        self.predictions = self.targets = None
 
     def record(self, results: Array, sizes: Array, weights: Array) -> None:
         """Add steps of the running epoch.
@@ -162,6 +166,17 @@ class TrainingState:
         self.weight_sum = _add(self.weight_sum, weights)
         self.correct += float(results[:, 1].sum())
 
+    def collect(self, targets: Array, output_shape: tuple[int, ...], dtype: Any, whole: int | None) -> Array:
+        """Keep the targets of the samples of the next steps, and return room for their outputs.
+
+        `whole` is the number of samples of an epoch, where it is known.
+        """
+        n = self.samples + len(targets)
+        self.predictions = _with_room(self.predictions, n, whole, (output_shape, dtype))
+        self.targets = _with_room(self.targets, n, whole, (targets.shape[1:], targets.dtype))
+        self.targets[self.samples : n] = targets
+        return self.predictions[self.samples : n]
+
     def finish_epoch(self) -> None:
         """Count the running epoch as finished."""
         self.finished += 1
@@ -178,3 +193,14 @@ def _add(start: float, values: Array) -> float:
 
 def _words(source: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in source.items())
+
+
+def _with_room(array: Array | None, n: int, whole: int | None, like: tuple[tuple[int, ...], Any]) -> Array:
+    """Return the array with at least `n` rows, or a larger one that starts with its rows."""
+    if array is not None and len(array) >= n:
+        return array
+    shape, dtype = like
+    larger = np.empty((max(n, whole or 2 * n), *shape), dtype)
+    if array is not None:
+        larger[: len(array)] = array
+    return larger

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastnn_kernels import _options as options
 
-from . import checkpoint, evaluation, inputs, losses, optimizers, training
+from . import checkpoint, evaluation, feeding, losses, optimizers, training
 from .callbacks import Callback, CallbackList
 from .history import History
 from .initializers import Array
@@ -25,7 +25,7 @@ from .metrics import get as get_metrics
 from .network import Network
 from .optimizers import Optimizer
 from .progress import check_verbose
-from .sources import Arrays, Part
+from .sources import Part
 from .state import TrainingState
 
 
@@ -96,33 +96,38 @@ class Trainable(Network):
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Any,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int | str = 32,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Any = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
         callbacks: Iterable[Callback] = (),
         initial_epoch: int = 0,
         drop_last: bool = False,
         resume: str | PathLike[str] | None = None,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         verbose: str | int = "auto",
     ) -> History:
         """Train, and return one number an epoch for the loss and each metric.
 
         Parameters
         ----------
-        x : (N, *input_shape)
-            Any real dtype; used without a copy where it is C-contiguous and of the model's dtype.
+        x : (N, *input_shape), or an object that gives samples or batches
+            An array of any real dtype. Or, without y, an object with `__len__` and `__getitem__` whose items are
+            batches (a Sequence of Keras) or samples (a Dataset of PyTorch), or an iterator or iterable of batches (a
+            generator, a DataLoader): each (x, y) or (x, y, sample_weight). Batches are trained on as they come, in a
+            shuffled order where they have numbers; samples are shuffled and put into batches of `batch_size`.
         y : (N,) labels, or (N, *output_shape) targets
             As the loss needs.
         epochs : int
             Number of the last epoch: ``epochs - initial_epoch`` are trained.
         batch_size : int or "full"
             The last batch of an epoch may be smaller; every sample counts the same in the averages.
-        validation_data : (x, y), optional
+        validation_data : (x, y), (x, y, sample_weight) or an object that gives samples or batches, optional
             Evaluated after each epoch.
         validation_split : float
             Share of the samples, 0 <= share < 1, taken from the end of x, to be evaluated and not trained on.
@@ -139,6 +144,9 @@ class Trainable(Network):
             stood, also in the middle of an epoch, with the same bits as if nothing had come between. All other
             arguments are those of that training; `epochs` may be larger. The model has the same layers, seed and
             compile() as that one; its parameters and its progress become those of the file.
+        steps_per_epoch, validation_steps : int, optional
+            Batches that make an epoch, or a validation, where they come from an object: needed for one that does not
+            end, and for an iterator where there are several epochs. The iterator goes on from epoch to epoch.
         verbose : "auto", 0, 1 or 2
             0 silent, 1 a line with progress, 2 a line an epoch; "auto" is 1 on a terminal and 2 elsewhere.
 
@@ -154,14 +162,22 @@ class Trainable(Network):
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
         check_verbose("fit", verbose)
-        batch = self._batch("fit", x, y)
-        (images, targets), validation = self._validation(batch, validation_data, validation_split)
-        size = inputs.batch_size("fit", batch_size, len(images), drop_last=drop_last)
-        self._lowered.check_batches("fit", len(images), size, drop_last=drop_last)
-        source = Arrays(images, targets, size, seed=self.seed if shuffle else None, drop_last=drop_last)
+        source, validation = feeding.for_fit(
+            self,
+            x,
+            y,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            epochs=epochs - initial_epoch,
+        )
         plan = training.Plan(
             source=source,
-            validation=None if validation is None else Arrays(*validation, min(size, len(validation[0]))),
+            validation=validation,
             epochs=epochs,
             lr=self.lr,
             schedule=self._schedule,
@@ -189,11 +205,30 @@ class Trainable(Network):
         views = self._memory.views(tape, self._memory.grads)
         return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int | str = 128) -> dict[str, float]:
-        """Return {"loss": mean over the samples, ...} with each metric; nothing changes."""
-        images, targets = self._batch("evaluate", x, y)
-        size = inputs.batch_size("evaluate", batch_size, len(images))
-        return evaluation.evaluate(self._engine, Arrays(images, targets, size), self._metrics)
+    def evaluate(
+        self,
+        x: Any,
+        y: ArrayLike | None = None,
+        *,
+        batch_size: int | str = 128,
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+    ) -> dict[str, float]:
+        """Return {"loss": mean over the samples, ...} with each metric; nothing changes.
+
+        Parameters
+        ----------
+        x, y
+            As `fit` takes them.
+        batch_size : int or "full"
+            Samples computed at once, of arrays and of objects that give samples.
+        sample_weight : (N,), optional
+            What each sample counts in the loss; in metrics all count the same.
+        steps : int, optional
+            Batches to take from an object that gives batches; all by default.
+        """
+        source = feeding.for_evaluate(self, x, y, sample_weight, batch_size, steps)
+        return evaluation.evaluate(self._engine, source, self._metrics)
 
     # ---- inside
 
@@ -228,26 +263,19 @@ class Trainable(Network):
         training.Loop(self._engine, self.training_state, plan, called).run()
         return self.history
 
-    def _batch(self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Batch:
+    def _check_compiled(self, function: str) -> Loss:
         if self._loss is None:
             raise RuntimeError(
                 f"{function}: the model is not compiled: model.compile(optimizer=..., loss=...)"
             )
+        return self._loss
+
+    def _batch(self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Batch:
+        loss = self._check_compiled(function)
         images = self._images(function, x, names[0])
-        targets = self._loss.targets(function, y, self.output_shape, self.dtype, names[1])
+        targets = loss.targets(function, y, self.output_shape, self.dtype, names[1])
         if len(images) != len(targets):
             raise ValueError(
                 f"{function}: {names[0]} has {len(images)} samples but {names[1]} has {len(targets)}"
             )
         return images, targets
-
-    def _validation(self, batch: Batch, data: Any, share: float) -> tuple[Batch, Batch | None]:
-        """Return what is trained on and what is evaluated after each epoch."""
-        share = options.number("fit: validation_split", share, below=1.0)
-        if data is None:
-            return inputs.split_off("fit: validation_split", *batch, share) if share else (batch, None)
-        if share:
-            raise ValueError("fit: validation_data and validation_split are both given, one is needed")
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise TypeError("fit: validation_data is no pair of arrays, (x, y) is needed")
-        return batch, self._batch("fit", data[0], data[1], ("validation_data[0]", "validation_data[1]"))

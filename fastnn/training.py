@@ -58,6 +58,7 @@ class Loop:
     def __init__(self, engine: Engine, state: TrainingState, plan: Plan, callbacks: CallbackList) -> None:
         self.engine, self.state, self.plan, self.callbacks = engine, state, plan, callbacks
         self.pacer = Pacer(1 if callbacks.batch_level else plan.source.most)
+        self.collects = metrics.need_predictions(plan.metrics)
 
     def run(self) -> None:
         """Train up to the last epoch, or until a callback stops it."""
@@ -79,7 +80,8 @@ class Loop:
         speed = self._steps()
         if state.samples == 0:  # stopped before the first step
             return
-        logs = self._averages()
+        plan.source.finish()
+        logs = self._averages(state.predictions, state.targets)
         if plan.validation is not None:
             found = evaluation.evaluate(self.engine, plan.validation, plan.metrics, quiet=plan.quiet)
             logs |= {f"val_{name}": value for name, value in found.items()}
@@ -104,11 +106,14 @@ class Loop:
             if part is None:
                 break
             self.callbacks.on_batch_begin(state.position)
-            cold = self.engine.compiles("train")
-            start = time.perf_counter()
-            train(self.engine, state, part, self._rates(part.steps, state.fit_step), quiet=self.plan.quiet)
+            room = None
+            if self.collects:
+                room = state.collect(part.targets, self.engine.output_shape, self.engine.dtype, source.samples)
+            compiled, start = self.engine.compile_seconds, time.perf_counter()
+            rates = self._rates(part.steps, state.fit_step)
+            train(self.engine, state, part, rates, quiet=self.plan.quiet, predictions=room)
             elapsed = time.perf_counter() - start
-            if cold:
+            if self.engine.compile_seconds > compiled:
                 cold_samples, cold_seconds = cold_samples + len(part.order), cold_seconds + elapsed
             else:
                 self.pacer.record(part.steps, elapsed)
@@ -119,9 +124,14 @@ class Loop:
             return (done - cold_samples) / (seconds - cold_seconds)
         return done / seconds
 
-    def _averages(self) -> Logs:
-        state = self.state
-        return metrics.averages(state.loss_sum, state.correct, state.samples, self.plan.metrics)
+    def _averages(self, outputs: Array | None = None, targets: Array | None = None) -> Logs:
+        """Return the averages so far, and with the outputs the metrics that need them."""
+        state, n = self.state, self.state.samples
+        if outputs is not None and targets is not None:
+            outputs, targets = outputs[:n], targets[:n]
+        return evaluation.averages(
+            self.plan.metrics, state.loss_sum, state.weight_sum, state.correct, n, outputs, targets
+        )
 
     def _rates(self, steps: int, first: int) -> Array:
         lr = self.plan.lr if self.state.lr is None else self.state.lr
@@ -144,13 +154,21 @@ def rates(
 
 
 def train(
-    engine: Engine, state: TrainingState, part: Part, rates: Array, *, quiet: bool = False, count: bool = True
+    engine: Engine,
+    state: TrainingState,
+    part: Part,
+    rates: Array,
+    *,
+    predictions: Array | None = None,
+    quiet: bool = False,
+    count: bool = True,
 ) -> Array:
     """Train on the batches of a part in one call; arrays and state change together or not at all.
 
-    With ``count=False`` the steps are no part of an epoch.
+    `predictions` receives the outputs. With ``count=False`` the steps are no part of an epoch.
     """
     args = part.x, part.y, part.order, part.batch_size, state.step + 1, rates
+    given: dict[str, Any] = {"sample_weight": part.weights, "predictions": predictions}
 
     def told(results: Array) -> Array:
         if count:
@@ -159,10 +177,10 @@ def train(
             state.step += part.steps
         return results
 
-    if engine.backend == "compiled" and not engine.compiles("train"):
+    if engine.backend == "compiled" and not engine.compiles("train", part.x, **given):
         with held_back():
             try:
-                return told(engine.call("train", *args))
+                return told(engine.call("train", *args, **given))
             except RuntimeError as error:
                 # Steps before the one that an op refused have changed the parameters, but have told no loss.
                 state.step += getattr(error, "steps", 0)
@@ -173,7 +191,7 @@ def train(
     before = vars(state).copy()
     try:
         with engine.memory.restored_on_error():
-            return told(engine.call("train", *args, quiet=quiet))
+            return told(engine.call("train", *args, quiet=quiet, **given))
     except BaseException:
         vars(state).update(before)
         raise

@@ -179,10 +179,10 @@ class SlowInterpreter:
         self.inner = inner
         self.calls = []
 
-    def train(self, x, y, order, batch_size, first_step, lr):
+    def train(self, x, y, order, batch_size, first_step, lr, **options):
         self.calls.append((first_step, len(lr), len(order)))
         time.sleep(0.001 * len(lr))
-        return self.inner.train(x, y, order, batch_size, first_step, lr)
+        return self.inner.train(x, y, order, batch_size, first_step, lr, **options)
 
 
 def test_an_epoch_is_cut_into_calls_that_number_their_steps():

@@ -214,7 +214,8 @@ class Executor:
         weighted = sample_weight is not None
         if weighted:
             self.tape.check_weights()
-        batch = min(batch_size, len(order))
+        # Not that of a last, smaller batch in a call of its own: it gets the form that it has behind others.
+        batch = batch_size
         lanes = self._lanes_for(batch)
         program, addresses, _ = self._compiled(kind, lanes, self._source(x), weighted, predictions is not None)
         blocks = -(-batch // lanes)
