@@ -96,6 +96,19 @@ def test_sums_do_not_depend_on_how_steps_are_grouped(steps, monkeypatch):
     assert_same(results[0][1], results[1][1])
 
 
+def test_a_last_small_batch_has_the_same_bits_in_a_call_of_its_own(monkeypatch):
+    """Of three samples: alone in a call they could get the form for tiny batches."""
+    monkeypatch.setattr(Pacer, "record", lambda self, steps, seconds: None)
+    x, y = small_data(35)
+    states = []
+    for grouped in (1, 2):
+        monkeypatch.setattr(Pacer, "__init__", lambda self, most=None, n=grouped: setattr(self, "steps", n))
+        model = small_model("compiled")
+        model.fit(x, y, epochs=2, batch_size=32, verbose=0)
+        states.append(state_of(model))
+    assert_same(states[0], states[1])
+
+
 def test_a_finished_training_ends_at_once():
     whole, copying = model_of(), Copying()
     whole.fit(X, Y, callbacks=[copying], **OPTIONS)
