@@ -220,7 +220,7 @@ def test_resumed_within_an_epoch_the_batches_before_are_left():
     ("data", "options", "error", "message"),
     [
         (Loader(), {"y": Y}, TypeError, r"fit: x gives batches \(x, y\), y is not needed"),
-        (batches(), {"epochs": 2}, ValueError, "fit: x is an iterator, which ends once, and there are 2 epochs: steps_"),
+        (batches(), {"epochs": 2}, ValueError, "fit: x is an iterator, which ends once, and there are 2 epochs"),
         (Loader(), {"validation_split": 0.2}, ValueError, "fit: validation_split needs arrays"),
         (Loader(), {"drop_last": True}, ValueError, "fit: drop_last needs arrays or samples, x gives batches"),
         (Sequence(), {"drop_last": True}, ValueError, "fit: drop_last needs arrays or samples"),
