@@ -37,9 +37,12 @@ class Loss(ABC):
     ----------
     name : str
         The name that `compile` takes, which is also that of the op on the tape.
+    gives_probabilities : bool
+        The outputs stand for probabilities, which `probabilities` returns.
     """
 
     name: ClassVar[str]
+    gives_probabilities: ClassVar[bool] = False
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -54,9 +57,9 @@ class Loss(ABC):
     def targets(self, function: str, y: Any, shape: Shape, dtype: np.dtype[Any], name: str = "y") -> Array:
         """Check the targets for outputs of `shape`; return them as the interpreter takes them."""
 
-    def probabilities(self, outputs: Array) -> Array | None:
-        """Return the probabilities that outputs (N, ...) stand for, or None where this loss does not say."""
-        return None
+    def probabilities(self, outputs: Array) -> Array:
+        """Return the probabilities that outputs (N, ...) stand for; the outputs where this loss does not say."""
+        return outputs
 
 
 def _check_classes(name: str, shape: Shape) -> None:
@@ -88,6 +91,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     name = "softmax_cross_entropy"
+    gives_probabilities = True
 
     _: KW_ONLY
     label_smoothing: float = 0.0
@@ -143,6 +147,7 @@ class CategoricalCrossEntropy(Loss):
     """
 
     name = "categorical_cross_entropy"
+    gives_probabilities = True
 
     def check_output(self, shape: Shape, op: str) -> None:
         """Need a softmax over the classes."""
@@ -157,10 +162,6 @@ class CategoricalCrossEntropy(Loss):
         """Take int labels (N,) from 0 to classes - 1, or probabilities (N, classes)."""
         return targets.probabilities(function, name, y, shape, dtype)
 
-    def probabilities(self, outputs: Array) -> Array:
-        """Return the outputs."""
-        return outputs
-
 
 @dataclass(frozen=True)
 class BinaryCrossEntropyWithLogits(Loss):
@@ -171,6 +172,7 @@ class BinaryCrossEntropyWithLogits(Loss):
     """
 
     name = "binary_cross_entropy_with_logits"
+    gives_probabilities = True
 
     def check_output(self, shape: Shape, op: str) -> None:
         """Need logits."""

@@ -49,14 +49,16 @@ class Sequential(Trainable):
         ValueError
             If neither is the case: the outputs are no probabilities.
         """
-        return outputs.probabilities(self._outputs("predict_proba", x, batch_size), self._loss, self._last_op)
+        outputs.check_probabilities(self._loss, self._last_op)
+        return outputs.probabilities(self._outputs("predict_proba", x, batch_size), self._loss)
 
     def predict_classes(self, x: ArrayLike, *, batch_size: int | str = 128) -> Array:
         """Return the class with the largest output of each sample, (N,) int64; of one logit 0 or 1.
 
         With the loss "binary_cross_entropy_with_logits" and several outputs: 0 or 1 for each, (N, outputs).
         """
-        return outputs.classes(self._outputs("predict_classes", x, batch_size), self._loss, self._last_op)
+        outputs.check_classes(self.output_shape, self._loss, self._last_op)
+        return outputs.classes(self._outputs("predict_classes", x, batch_size), self._loss)
 
     def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the model to a file, from which `load` makes it again.
