@@ -193,6 +193,7 @@ class Trainable(Network):
     def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
         """Do one step on all samples given; return their mean loss before it."""
         images, targets = self._batch("train_step", x, y)
+        self._lowered.check_batches("train_step", len(images), len(images))
         part = Part(images, targets, np.arange(len(images)), len(images))
         rates = training.rates(self._schedule, self.lr, self.training_state.step, 1, None, None)
         results = training.train(self._engine, self.training_state, part, rates, count=False)
@@ -200,7 +201,9 @@ class Trainable(Network):
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
         """Return the mean loss and its gradient for each trainable parameter, without weight decay."""
-        loss, _ = self._engine.call("gradients", *self._batch("gradients", x, y))
+        images, targets = self._batch("gradients", x, y)
+        self._lowered.check_batches("gradients", len(images), len(images))
+        loss, _ = self._engine.call("gradients", images, targets)
         tape = self._lowered.tape
         views = self._memory.views(tape, self._memory.grads)
         return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}

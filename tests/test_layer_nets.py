@@ -292,5 +292,8 @@ def test_a_last_batch_of_one_is_found_before_training_starts(backend):
         with pytest.raises(ValueError, match=message):
             model.fit(x, y, verbose=0, **options)
         assert_same(model.params | model.states, before)
+    for function in ("train_step", "gradients"):
+        with pytest.raises(ValueError, match=f"^{function}: batch_norm: a batch of one sample"):
+            getattr(model, function)(x[:1], y[:1])
     model.fit(x, y, batch_size=4, drop_last=True, verbose=0)
     assert (model.states["batch_norm/running_mean"] != 0).all()
