@@ -123,7 +123,8 @@ def test_what_cannot_be_resumed_is_one_line(noise, tmp_path, capsys):
     capsys.readouterr()
     before = path.read_bytes()
     words = ["train", "--data", str(noise), "--backend", "reference", "--batch-size", "16", "--resume", str(path)]
-    for option, value, text in (("--seed", "1", "seed"), ("--optimizer", "sgd", "optimizer"), ("--model", "mlp", "layers")):
+    for option, value in (("--seed", "1"), ("--optimizer", "sgd"), ("--model", "mlp")):
+        text = "layers" if option == "--model" else option[2:]
         assert text in error_of(capsys, *words, option, value)
     assert path.read_bytes() == before
     path.write_bytes(before[:-9])

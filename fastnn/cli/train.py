@@ -47,8 +47,8 @@ def add(commands: "Commands") -> None:
         "--schedule",
         choices=SCHEDULES,
         default="constant",
-        help="of the learning rate, over all epochs: step is a tenth after each third, exponential a hundredth at the end; "
-        "default %(default)s",
+        help="of the learning rate, over all epochs: step is a tenth after each third, exponential a hundredth at "
+        "the end; default %(default)s",
     )
     add("--warmup-epochs", type=positive_float, metavar="X", help="epochs in which the learning rate grows from 0")
     add("--validation-split", type=share, default=0.0, metavar="SHARE", help="of the training images, not trained on")
