@@ -130,7 +130,8 @@ def test_training_on_a_folder_of_pictures(tmp_path, capsys):
     config = json.loads((tmp_path / "a.json").read_text())["config"]
     assert config["input_shape"] == [1, 8, 8] and config["classes"] == 2
     assert fn.load(tmp_path / "m").class_names == ("dark", "light")
-    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "m"), "--data", folder, "--backend", "reference"]) == 0
+    assert "test accuracy" in capsys.readouterr().out
     image.new("L", (12, 11)).save(tmp_path / "pets" / "dark" / "0.png")
     assert "--image-size" in error_of(capsys, "train", "--data", folder)
     (tmp_path / "pets" / "dark" / "0.png").write_bytes(b"")

@@ -66,11 +66,14 @@ def cached(tmp_path):
     return {file.name for file in (tmp_path / "cache").rglob("*") if file.is_file()}
 
 
-def test_nothing_is_fetched_unless_asked(site, tmp_path):
+def test_nothing_is_fetched_unless_asked(site, tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="download=True"):
         mnist()
     assert cached(tmp_path) == set()
+    assert capsys.readouterr().err == ""
     assert mnist(download=True)[0][0].shape == (20, 1, 28, 28)
+    told = [f"downloading {download.SOURCES['mnist'].address}{name}" for name in download.SOURCES["mnist"].files]
+    assert capsys.readouterr().err.splitlines() == told
     assert cached(tmp_path) == {file.name for file in site.iterdir()}
 
 

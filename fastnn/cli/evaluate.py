@@ -48,9 +48,12 @@ def open_model(options: argparse.Namespace) -> "Sequential":
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print, write."""
     outputs.check(json=options.json, report=options.report)
+    model = open_model(options)
+    if len(model.input_shape) == 3:  # what pictures of a folder are brought to, unless it is said
+        options.image_size = options.image_size or model.input_shape[1:]
+        options.grayscale = options.grayscale or model.input_shape[0] == 1
     loaded = data.load(options)
     x, y = loaded[1]
-    model = open_model(options)
     if model._loss is None:
         raise ValueError(f"{options.model}: the model was saved without a loss and metrics: it can only predict")
     if x.shape[1:] != model.input_shape:

@@ -1,5 +1,6 @@
 """Fetch the files of a data set into the user's cache, each checked by its sha256. Only where it is asked for."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ SOURCES = {
 
 
 def fetch(name: str, folder: str) -> Path:
-    """Download the files of a data set that are not yet there.
+    """Download the files of a data set that are not yet there, with a line on stderr for each.
 
     Parameters
     ----------
@@ -79,6 +80,8 @@ def fetch(name: str, folder: str) -> Path:
     try:
         for file, sha256 in source.files.items():
             address = source.address + file
+            if not (target / file).exists():
+                print(f"downloading {address}", file=sys.stderr, flush=True)
             try:
                 pooch.retrieve(address, known_hash=f"sha256:{sha256}", fname=file, path=target)
             except ValueError as error:
