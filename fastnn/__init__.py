@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ReduceLROnPlateau,
         TerminateOnNaN,
     )
+    from .gradcheck import check_gradients
     from .history import History
     from .info import show_config
     from .layers import (
@@ -109,6 +110,7 @@ __all__ = [
     "Tanh",
     "TerminateOnNaN",
     "callbacks",
+    "check_gradients",
     "datasets",
     "get_num_threads",
     "initializers",
@@ -137,7 +139,7 @@ _SUBMODULES = (
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
 # `fastnn --help` and readers of data sets need not wait for.
-_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model", "loading")
+_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model", "loading", "gradcheck")
 
 
 def __getattr__(name: str) -> Any:

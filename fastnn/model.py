@@ -6,7 +6,7 @@ from os import PathLike
 
 from numpy.typing import ArrayLike
 
-from . import checkpoint, outputs, saving
+from . import checkpoint, evaluation, feeding, inspection, outputs, saving
 from .initializers import Array
 from .trainable import Trainable
 
@@ -59,6 +59,30 @@ class Sequential(Trainable):
         """
         outputs.check_classes(self.output_shape, self._loss, self._last_op)
         return outputs.classes(self._outputs("predict_classes", x, batch_size), self._loss)
+
+    def activations(self, x: ArrayLike, layer: str | int, *, batch_size: int | str = 128) -> Array:
+        """Return what a layer gives for x, (N, *its output shape), as `predict` computes it.
+
+        Parameters
+        ----------
+        x : (N, *input_shape)
+        layer : str or int
+            Its name, as `summary` shows it ("conv2d", "residual/conv2d_1" of a layer inside another), or its index in
+            `layers`; -1 is the last one. An activation given as ``activation=`` is part of the layer.
+        batch_size : int or "full"
+        """
+        tape = self._lowered.tape
+        name = inspection.layer_name("activations", layer, self.layers, tuple(tape.outputs))
+        source = feeding.for_predict(self, "activations", x, batch_size, None)
+        return evaluation.predict(inspection.up_to(self._engine, tape, tape.outputs[name]), source)
+
+    def gradient_norms(self, x: ArrayLike, y: ArrayLike) -> dict[str, float]:
+        """Return the Euclidean norm of the mean loss's gradient over each layer's parameters, first layer first.
+
+        Norms that shrink by orders of magnitude from the last layer to the first are vanishing gradients. Frozen
+        layers and layers without parameters are left out; layers inside others have names of their own.
+        """
+        return inspection.norms_by_layer(self._gradients("gradient_norms", x, y)[1])
 
     def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the model to a file, from which `load` makes it again.

@@ -201,12 +201,7 @@ class Trainable(Network):
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
         """Return the mean loss and its gradient for each trainable parameter, without weight decay."""
-        images, targets = self._batch("gradients", x, y)
-        self._lowered.check_batches("gradients", len(images), len(images))
-        loss, _ = self._engine.call("gradients", images, targets)
-        tape = self._lowered.tape
-        views = self._memory.views(tape, self._memory.grads)
-        return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}
+        return self._gradients("gradients", x, y)
 
     def evaluate(
         self,
@@ -265,6 +260,14 @@ class Trainable(Network):
         self.history = self.training_state.history
         training.Loop(self._engine, self.training_state, plan, called).run()
         return self.history
+
+    def _gradients(self, function: str, x: Any, y: Any) -> tuple[float, dict[str, Array]]:
+        images, targets = self._batch(function, x, y)
+        self._lowered.check_batches(function, len(images), len(images))
+        loss, _ = self._engine.call("gradients", images, targets)
+        tape = self._lowered.tape
+        views = self._memory.views(tape, self._memory.grads)
+        return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}
 
     def _check_compiled(self, function: str) -> Loss:
         if self._loss is None:
