@@ -7,7 +7,7 @@ the `custom_objects` that the caller gives, and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib import import_module
@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from .layers.base import Layer
+
 _MODULES = ("layers", "initializers", "losses", "optimizers", "schedules", "metrics")
 _BASES = ("Layer", "Loss", "Metric", "Optimizer", "Schedule")  # classes that only others are made of
-# Descriptions of objects inside objects. Lowering takes time that grows with a power of this.
-MAX_DEPTH = 16
+# Lists and objects inside each other.
+MAX_DEPTH = 32
+# Putting layers on a tape takes time that grows with their square: some seconds for as many as this.
+MAX_LAYERS = 1000
 
 
 @cache
@@ -146,6 +150,20 @@ class Decoder:
             raise ValueError(
                 f"{name} is the {what} {key!r}, which is none of fastnn's: load(..., custom_objects={{{key!r}: ...}})"
             ) from None
+
+
+def check_count(layers: Sequence[Any]) -> None:
+    """Raise ValueError for more layers than can be saved and loaded, those inside others included."""
+    if (count := _count(layers)) > MAX_LAYERS:
+        raise ValueError(f"there are {count} layers, at most {MAX_LAYERS} can be saved and loaded")
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, (list, tuple)):
+        return sum(map(_count, value))
+    if not is_dataclass(value):
+        return 0
+    return isinstance(value, Layer) + sum(_count(getattr(value, f.name)) for f in fields(value))
 
 
 def check_custom_objects(function: str, custom: Any) -> dict[str, Any]:

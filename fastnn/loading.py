@@ -15,8 +15,6 @@ from .optimizers import Optimizer
 
 __all__ = ["load"]
 
-MAX_LAYERS = 10_000
-
 
 def load(
     path: str | os.PathLike[str],
@@ -102,11 +100,12 @@ def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
 def _describe(model: Sequential, description: dict[str, Any], decoder: config.Decoder) -> None:
     """Build the layers and the tape."""
     layers, shape, dtype = description["layers"], description["input_shape"], description["dtype"]
-    if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
-        raise ValueError(f"layers is no list of at most {MAX_LAYERS}")
+    if not isinstance(layers, list):
+        raise ValueError("layers is no list")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype is {dtype!r}, float32 or float64 is needed")
     built = [decoder.decode(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
+    config.check_count(built)
     model._describe(built, shape, description["seed"], dtype)
 
 

@@ -51,8 +51,10 @@ def describe(function: str, model: Trainable, progress: bool) -> dict[str, Any]:
 
 def describe_model(function: str, model: Trainable) -> dict[str, Any]:
     """Describe the architecture, and what random numbers follow from."""
+    layers = [config.encode(f"{function}: layers[{k}]", layer) for k, layer in enumerate(model.layers)]
+    config.check_count(model.layers)
     return {
-        "layers": [config.encode(f"{function}: layers[{k}]", layer) for k, layer in enumerate(model.layers)],
+        "layers": layers,
         "input_shape": list(model.input_shape),
         "dtype": model.dtype.name,
         "seed": model.seed,

@@ -65,7 +65,11 @@ CHANGES = {
     "an unknown object": (with_layers({"evil": 1}), "keys 'evil' means nothing"),
     "a layer that is a number": (with_layers(3), r"layers\[0\] is 3"),
     "no layers": (with_layers(), "layers is empty"),
-    "too many layers": (with_layers(*[layer("layers.ReLU")] * 10_001), "at most 10000"),
+    "too many layers": (with_layers(*[layer("layers.ReLU")] * 1001), "there are 1001 layers, at most 1000"),
+    "too many layers inside": (
+        with_layers(layer("layers.Residual", layers=[layer("layers.Dense", units=1)] * 2000)),
+        "there are 2001 layers, at most 1000",
+    ),
     "layers that are none": (setting("model", layers="Dense"), "layers is no list"),
     "a function": (with_layers({"function": "print"}), "function 'print', which is none"),
     "nested too deeply": (with_layers(nested(40)), "nested more than"),
