@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .model import Sequential
     from .optimizers import SGD, Adagrad, Adam, AdamW, Momentum, NAdam, Optimizer, RMSprop
     from .threads import get_num_threads, set_num_threads
+    from .warming import warmup
 
 __all__ = [
     "ELU",
@@ -123,6 +124,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "warmup",
 ]
 
 _SUBMODULES = (
@@ -139,7 +141,18 @@ _SUBMODULES = (
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
 # `fastnn --help` and readers of data sets need not wait for.
-_MODULES = ("info", "threads", "history", "optimizers", "layers", "callbacks", "model", "loading", "gradcheck")
+_MODULES = (
+    "info",
+    "threads",
+    "history",
+    "optimizers",
+    "layers",
+    "callbacks",
+    "warming",
+    "model",
+    "loading",
+    "gradcheck",
+)
 
 
 def __getattr__(name: str) -> Any:

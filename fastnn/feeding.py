@@ -53,14 +53,14 @@ def for_fit(
         source = _stream(model, "fit", "x", x, y, batch_size, steps_per_epoch, epochs, seed=seed, drop_last=drop_last)
     else:
         _only_of_batches("fit", "steps_per_epoch", steps_per_epoch)
-        batch = model._batch("fit", x, y)
+        batch = model._batch("fit", x, y, staged=True)
         rest = None
         if share:
             batch, rest = inputs.split_off("fit: validation_split", *batch, share)
         size = inputs.batch_size("fit", batch_size, len(batch[0]), drop_last=drop_last)
-        source = Arrays(*batch, size, seed=seed, drop_last=drop_last)
+        source = Arrays(*batch, size, model.dtype, seed=seed, drop_last=drop_last)
         if rest is not None:
-            validation = Arrays(*rest, min(size, len(rest[0])))
+            validation = Arrays(*rest, min(size, len(rest[0])), model.dtype)
     if isinstance(source, (Arrays, Samples)):
         model._lowered.check_batches("fit", len(source.x), source.batch_size, drop_last=drop_last)
     if validation_data is not None:
@@ -79,9 +79,10 @@ def for_evaluate(
             raise ValueError("evaluate: sample_weight needs arrays: x gives batches (x, y, sample_weight)")
         return _stream(model, "evaluate", "x", x, y, batch_size, steps, 1)
     _only_of_batches("evaluate", "steps", steps)
-    images, targets = model._batch("evaluate", x, y)
+    images, targets = model._batch("evaluate", x, y, staged=True)
     weights = inputs.sample_weight("evaluate", "sample_weight", sample_weight, len(images), model.dtype)
-    return Arrays(images, targets, inputs.batch_size("evaluate", batch_size, len(images)), weights=weights)
+    size = inputs.batch_size("evaluate", batch_size, len(images))
+    return Arrays(images, targets, size, model.dtype, weights=weights)
 
 
 def for_predict(model: Network, function: str, x: Any, batch_size: int | str, steps: int | None = None) -> Source:
@@ -94,8 +95,8 @@ def for_predict(model: Network, function: str, x: Any, batch_size: int | str, st
 
         return _source(model, function, "x", x, check, batch_size, steps, 1)
     _only_of_batches(function, "steps", steps)
-    images = model._images(function, x)
-    return Arrays(images, images, inputs.batch_size(function, batch_size, len(images)))
+    images = model._images(function, x, staged=True)
+    return Arrays(images, images, inputs.batch_size(function, batch_size, len(images)), model.dtype)
 
 
 def _validation(model: Trainable, data: Any, batch_size: int | str, steps: int | None, epochs: int) -> Source:
@@ -109,9 +110,10 @@ def _validation(model: Trainable, data: Any, batch_size: int | str, steps: int |
             "gives batches"
         )
     names = [f"validation_data[{k}]" for k in range(3)]
-    images, targets = model._batch("fit", data[0], data[1], (names[0], names[1]))
+    images, targets = model._batch("fit", data[0], data[1], (names[0], names[1]), staged=True)
     weights = inputs.sample_weight("fit", names[2], data[2] if len(data) == 3 else None, len(images), model.dtype)
-    return Arrays(images, targets, inputs.batch_size("fit", batch_size, len(images)), weights=weights)
+    size = inputs.batch_size("fit", batch_size, len(images))
+    return Arrays(images, targets, size, model.dtype, weights=weights)
 
 
 def _stream(

@@ -37,8 +37,8 @@ def as_numbers(function: str, name: str, value: Any) -> Array:
     return array
 
 
-def as_samples(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    """Check samples (N, *shape), N >= 1; return them C-contiguous in `dtype`, copied only if needed."""
+def check_shape(function: str, name: str, value: Any, shape: Shape) -> Array:
+    """Check that `value` is an array of numbers (N, *shape), N >= 1; return it without a copy where it is one."""
     array = as_numbers(function, name, value)
     if array.shape[1:] != shape or array.ndim == 0:
         raise ValueError(
@@ -46,7 +46,12 @@ def as_samples(function: str, name: str, value: Any, shape: Shape, dtype: np.dty
             f"{_advice(name, array.shape, shape)}"
         )
     not_empty(function, name, array)
-    return np.require(array, dtype, ["C", "A"])
+    return array
+
+
+def as_samples(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Check samples (N, *shape), N >= 1; return them C-contiguous in `dtype`, copied only if needed."""
+    return np.require(check_shape(function, name, value, shape), dtype, ["C", "A"])
 
 
 def not_empty(function: str, name: str, array: Array) -> None:

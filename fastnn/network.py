@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from fastnn_kernels import _options as options
 from fastnn_kernels.memory import Memory
 
-from . import evaluation, feeding, inputs, summary
+from . import evaluation, feeding, images, inputs, summary
 from .engine import Engine
 from .initializers import Array
 from .layers.base import Layer
@@ -129,8 +129,8 @@ class Network:
     def _last_op(self) -> str:
         return self._lowered.tape.forward[-1].op
 
-    def _images(self, function: str, x: Any, name: str = "x") -> Array:
-        return inputs.as_samples(function, name, x, self.input_shape, self.dtype)
+    def _images(self, function: str, x: Any, name: str = "x", *, staged: bool = False) -> Array:
+        return images.check(function, name, x, self.input_shape, self.dtype, staged=staged)
 
     def _outputs(self, function: str, x: Any, batch_size: int | str) -> Array:
         return evaluation.predict(self._engine, feeding.for_predict(self, function, x, batch_size))

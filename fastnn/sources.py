@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn_kernels.batches import batch_weights
 
+from .images import is_readable, readable
 from .initializers import Array
 
 # Elements of x in one call that does not train. The number of samples in such a call follows from their shape alone,
@@ -103,10 +104,14 @@ class Arrays(Source):
 
     Parameters
     ----------
-    x, y : (N, ...)
+    x : (N, ...)
+        Samples; those that the interpreter cannot read are copied for each call.
+    y : (N, ...)
         As the interpreter takes them.
     batch_size : int
         At most N.
+    dtype : dtype
+        The model's.
     weights : (N,), optional
         What each sample counts.
     seed : int, optional
@@ -120,6 +125,7 @@ class Arrays(Source):
         x: Array,
         y: Array,
         batch_size: int,
+        dtype: np.dtype[Any],
         *,
         weights: Array | None = None,
         seed: int | None = None,
@@ -127,6 +133,7 @@ class Arrays(Source):
     ) -> None:
         self.x, self.y, self.weights = x, y, weights
         self.batch_size, self.seed = batch_size, seed
+        self._staged = None if is_readable(x) else dtype
         self._used = len(x) - len(x) % batch_size if drop_last else len(x)
         self.samples, self.steps = self._used, -(-self._used // batch_size)
         self._order = np.zeros(0, np.int64)
@@ -157,13 +164,20 @@ class Arrays(Source):
         part, self._order = self._order[:n], self._order[n:]
         if len(part) == 0:
             return None
-        return Part(self.x, self.y, part, self.batch_size, self.weights)
+        if self._staged is None:
+            return Part(self.x, self.y, part, self.batch_size, self.weights)
+        return self._part(part)
 
     def parts(self) -> Iterator[Part]:
         """Give all samples in the order of the arrays."""
         size = max(1, _ELEMENTS // (self.batch_size * max(1, self.x[0].size))) * self.batch_size
         for first in range(0, len(self.x), size):
-            part = slice(first, first + size)
-            weights = None if self.weights is None else self.weights[part]
-            x = self.x[part]
-            yield Part(x, self.y[part], np.arange(len(x)), self.batch_size, weights)
+            yield self._part(slice(first, first + size))
+
+    def _part(self, samples: Array | slice) -> Part:
+        """Take some samples out of the arrays."""
+        x, y = self.x[samples], self.y[samples]
+        if self._staged is not None:
+            x = readable(x, self._staged)
+        weights = None if self.weights is None else self.weights[samples]
+        return Part(x, y, np.arange(len(x)), self.batch_size, weights)

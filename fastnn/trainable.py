@@ -117,10 +117,12 @@ class Trainable(Network):
         Parameters
         ----------
         x : (N, *input_shape), or an object that gives samples or batches
-            An array of any real dtype. Or, without y, an object with `__len__` and `__getitem__` whose items are
-            batches (a Sequence of Keras) or samples (a Dataset of PyTorch), or an iterator or iterable of batches (a
-            generator, a DataLoader): each (x, y) or (x, y, sample_weight). Batches are trained on as they come, in a
-            shuffled order where they have numbers; samples are shuffled and put into batches of `batch_size`.
+            An array of any real dtype: uint8 is taken as value / 255; C-contiguous uint8, float32 and float64, also
+            memory-mapped, is read where it lies; others are copied, large ones batch by batch. Or, without y, an
+            object with `__len__` and `__getitem__` whose items are batches (a Sequence of Keras) or samples (a
+            Dataset of PyTorch), or an iterator or iterable of batches (a generator, a DataLoader): each (x, y) or
+            (x, y, sample_weight). Batches are trained on as they come, in a shuffled order where they have numbers;
+            samples are shuffled and put into batches of `batch_size`.
         y : (N,) labels, or (N, *output_shape) targets
             As the loss needs.
         epochs : int
@@ -162,6 +164,12 @@ class Trainable(Network):
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
         check_verbose("fit", verbose)
+        self._check_compiled("fit")
+        resumed = None if resume is None else checkpoint.read(self, resume)
+        if resumed is not None:
+            if initial_epoch:
+                raise ValueError("fit: initial_epoch and resume are both given, one is needed")
+            initial_epoch = resumed.state.finished
         source, validation = feeding.for_fit(
             self,
             x,
@@ -184,11 +192,7 @@ class Trainable(Network):
             metrics=self._metrics,
             quiet=verbose == 0,
         )
-        if resume is None:
-            return self._run(plan, callbacks, initial_epoch, verbose)
-        if initial_epoch:
-            raise ValueError("fit: initial_epoch and resume are both given, one is needed")
-        return self._run(plan, callbacks, 0, verbose, checkpoint.read(self, resume))
+        return self._run(plan, callbacks, initial_epoch, verbose, resumed)
 
     def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
         """Do one step on all samples given; return their mean loss before it."""
@@ -276,9 +280,11 @@ class Trainable(Network):
             )
         return self._loss
 
-    def _batch(self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Batch:
+    def _batch(
+        self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y"), *, staged: bool = False
+    ) -> Batch:
         loss = self._check_compiled(function)
-        images = self._images(function, x, names[0])
+        images = self._images(function, x, names[0], staged=staged)
         targets = loss.targets(function, y, self.output_shape, self.dtype, names[1])
         if len(images) != len(targets):
             raise ValueError(

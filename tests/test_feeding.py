@@ -7,6 +7,7 @@ import pytest
 from model_helpers import assert_same, both_backends, order_of, small_data, small_model, state_of
 
 import fastnn as fn
+from fastnn import images, sources
 from fastnn.streams import Stream
 
 X, Y = small_data(20)
@@ -278,3 +279,56 @@ def test_not_compiled():
         model.fit(Loader())
     with pytest.raises(TypeError, match="evaluate: x gives batches"):
         model.evaluate(Loader(), Y)
+
+
+def layouts(x):
+    """The same numbers in memory that the interpreter cannot read."""
+    spaced = np.zeros((2 * len(x), *x.shape[1:]), x.dtype)
+    spaced[::2] = x
+    return {
+        "Fortran": np.asfortranarray(x),
+        "spaced": spaced[::2],
+        "other bytes": x.astype(x.dtype.newbyteorder()),
+        "float16": x.astype(np.float16),
+        "int16": x.astype(np.int16),
+    }
+
+
+@pytest.mark.parametrize("layout", list(layouts(X)))
+def test_large_arrays_are_staged_batch_by_batch(layout, monkeypatch):
+    """With the bits of a copy of the whole."""
+    rounded = np.round(8 * X)
+    given = layouts(rounded)[layout]
+    whole, staged = small_model(seed=1), small_model(seed=1)
+    options = {"epochs": 2, "batch_size": 6, "validation_split": 0.2, "verbose": 0}
+    whole.fit(rounded, Y, **options)
+    monkeypatch.setattr(images, "STAGED_BYTES", 0)
+    most = []
+    original = images.readable
+    monkeypatch.setattr(sources, "readable", lambda x, dtype: most.append(len(x)) or original(x, dtype))
+    staged.fit(given, Y, **options)
+    assert_same(state_of(staged), state_of(whole))
+    assert measured(staged) == measured(whole)
+    assert sum(most) == 2 * 20
+    np.testing.assert_array_equal(staged.predict(given), whole.predict(rounded))
+    assert staged.evaluate(given, Y) == whole.evaluate(rounded, Y)
+
+
+@both_backends
+def test_memory_maps_and_uint8_are_read_where_they_lie(backend, tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, X.shape, dtype=np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    a, b = small_model(backend), small_model(backend)
+    given = []
+    inner = a._engine._run
+    monkeypatch.setattr(
+        a._engine, "_run", lambda method, x, *args, **options: given.append(x) or inner(method, x, *args, **options)
+    )
+    a.fit(mapped, Y, batch_size=6, verbose=0)
+    assert all(np.shares_memory(x, mapped) for x in given) and given
+    b.fit(pixels / 255, Y, batch_size=6, verbose=0)
+    assert_same(a.params, b.params, rtol=1e-12)
+    np.testing.assert_array_equal(a.predict(mapped), a.predict(pixels))
+    # Also where they have to be copied first.
+    np.testing.assert_array_equal(a.predict(np.asfortranarray(pixels)), a.predict(pixels))

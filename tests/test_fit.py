@@ -94,7 +94,7 @@ def test_drop_last():
 
 def test_every_sample_once_an_epoch_and_another_order_in_each():
     x, y = small_data(20)
-    source = Arrays(x, y, 6, seed=1)
+    source = Arrays(x, y, 6, x.dtype, seed=1)
     a, b = source.order(0), source.order(1)
     assert sorted(a) == sorted(b) == list(range(20))
     assert a.dtype == np.int64 and (a != b).any()

@@ -61,7 +61,7 @@ def resume(model, kept, callbacks, **options):
         array[...] = value
     views = saving.views(model._lowered.tape, memory, slots=True)
     run, resumed = model._run, Checkpoint(TrainingState.from_dict(plain), views)
-    model._run = lambda *args: run(*args, resumed=resumed)
+    model._run = lambda *args: run(*args[:-1], resumed)
     return model.fit(X, Y, callbacks=callbacks, **{**OPTIONS, **options})
 
 
