@@ -43,10 +43,8 @@ CALLS = 4  # load, relu, unload, the executor's loop
 class Told:
     """What a program printed."""
 
-    def __init__(self, done):
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        result, same, hits, misses, unsaved, folder = done.stdout.split()
+    def __init__(self, line):
+        result, same, hits, misses, unsaved, folder = line.split()
         self.right, self.same, self.folder = result == "right", same, folder
         self.statistics = {"hits": int(hits), "misses": int(misses), "unsaved": int(unsaved)}
 
@@ -68,14 +66,22 @@ class Place:
         self.environment |= dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(path))
 
     def start(self, before="", *, parallel=False):
-        command = [sys.executable, "-c", RELU.format(before=before, parallel=parallel)]
+        return self.start_program(RELU.format(before=before, parallel=parallel))
+
+    def start_program(self, program):
         return subprocess.Popen(
-            command, env=self.environment, cwd=self.root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            [sys.executable, "-c", program], env=self.environment, cwd=self.root, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
 
     def end(self, process):
+        return Told(self.printed(process))
+
+    def printed(self, process):
+        """Wait for a program that must succeed and warn of nothing; return its line."""
         out, err = process.communicate(timeout=120)
-        return Told(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+        assert (process.returncode, err) == (0, "")
+        return out.strip()
 
     def run(self, before="", *, parallel=False):
         return self.end(self.start(before, parallel=parallel))
@@ -262,3 +268,37 @@ def test_an_edit_in_an_op_of_the_user_is_seen(warm):
     for value in ("5.0", "6.0"):
         (warm.root / "user_op.py").write_text(OWN_OP.format(value=value), encoding="utf-8")
         assert warm.run(USE_OWN_OP).same == value
+
+
+# One of two kernels that a factory makes, compiled as the first function of its process; prints the cache's misses.
+ONE_KERNEL = """
+import numpy as np
+import fastnn_kernels as fk
+from fastnn_kernels._cache import STATISTICS
+fk.{name}(np.zeros((1, 2)))
+print(STATISTICS["misses"])
+"""
+
+# Both of them, and then both in one function of the user; prints the cache's hits.
+BOTH_KERNELS = """
+import numba
+import numpy as np
+import fastnn_kernels as fk
+from fastnn_kernels._cache import STATISTICS
+@numba.njit
+def both(x):
+    return fk.softmax(x), fk.log_softmax(x)
+x = np.zeros((1, 2))
+for p, log_p in ((fk.softmax(x), fk.log_softmax(x)), both(x)):
+    assert np.allclose(p, 0.5), p
+    assert np.allclose(log_p, np.log(0.5)), log_p
+print(STATISTICS["hits"])
+"""
+
+
+def test_two_kernels_of_one_factory_that_two_processes_cached(cold):
+    # The same lines, for another number, at the same place in the order of their process. Both are loaded before the
+    # user's function links one after the other: a symbol of their common name would then be that of the newer one.
+    running = [cold.start_program(ONE_KERNEL.format(name=name)) for name in ("softmax", "log_softmax")]
+    assert [cold.printed(process) for process in running] == ["1", "1"]
+    assert cold.printed(cold.start_program(BOTH_KERNELS)) == "2"
