@@ -5,15 +5,9 @@ Each test runs small programs on a copy of the kernels, so that it can edit them
 
 import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-import fastnn_kernels
-
-PACKAGE = Path(fastnn_kernels.__file__).parent
+from places import Place
 
 # relu of one batch, without or with threads; prints the result and what the cache did.
 RELU = """
@@ -49,55 +43,23 @@ class Told:
         self.statistics = {"hits": int(hits), "misses": int(misses), "unsaved": int(unsaved)}
 
 
-class Place:
-    """A copy of the package, and the environment in which programs use it."""
+class ReluPlace(Place):
+    """A place where relu is run."""
 
-    def __init__(self, root, package):
-        self.root = root
-        self.package = root / "install" / "fastnn_kernels"
-        shutil.copytree(package, self.package, ignore=shutil.ignore_patterns("__pycache__"))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "PYTHON"))}
-        self.environment = {**kept, "PYTHONPATH": str(self.package.parent), "PYTHONDONTWRITEBYTECODE": "1",
-                            "NUMBA_NUM_THREADS": "2"}  # fmt: skip
-        self.home(root / "home")
+    def start_relu(self, before="", *, parallel=False):
+        return self.start(RELU.format(before=before, parallel=parallel))
 
-    def home(self, path):
-        """Let the user's cache folder lie in `path`, on every system."""
-        self.environment |= dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(path))
-
-    def start(self, before="", *, parallel=False):
-        return self.start_program(RELU.format(before=before, parallel=parallel))
-
-    def start_program(self, program):
-        return subprocess.Popen(
-            [sys.executable, "-c", program], env=self.environment, cwd=self.root, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    def end(self, process):
+    def told(self, process):
         return Told(self.printed(process))
 
-    def printed(self, process):
-        """Wait for a program that must succeed and warn of nothing; return its line."""
-        out, err = process.communicate(timeout=120)
-        assert (process.returncode, err) == (0, "")
-        return out.strip()
-
     def run(self, before="", *, parallel=False):
-        return self.end(self.start(before, parallel=parallel))
-
-    @property
-    def cache(self):
-        return self.package / "__pycache__"
-
-    def files(self, pattern="*"):
-        return sorted(self.cache.glob(pattern))
+        return self.told(self.start_relu(before, parallel=parallel))
 
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
     """A place where a program has run, with threads."""
-    place = Place(tmp_path_factory.mktemp("used"), PACKAGE)
+    place = ReluPlace(tmp_path_factory.mktemp("used"))
     told = place.run(parallel=True)
     assert told.right
     assert told.statistics == {"hits": 0, "misses": CALLS + 1, "unsaved": 0}
@@ -108,7 +70,7 @@ def used(tmp_path_factory):
 @pytest.fixture
 def cold(used, tmp_path):
     """A place with an empty cache."""
-    return Place(tmp_path, used.package)
+    return ReluPlace(tmp_path, used.package)
 
 
 @pytest.fixture
@@ -159,9 +121,9 @@ def test_a_new_file_is_seen(warm):
 
 
 def test_two_processes_that_start_at_once_on_an_empty_cache(cold):
-    running = [cold.start() for _ in range(2)]
+    running = [cold.start_relu() for _ in range(2)]
     for process in running:
-        assert cold.end(process).right
+        assert cold.told(process).right
     assert cold.run().right
     assert cold.run().statistics == {"hits": CALLS, "misses": 0, "unsaved": 0}  # what the race lost is there now
 
@@ -268,37 +230,3 @@ def test_an_edit_in_an_op_of_the_user_is_seen(warm):
     for value in ("5.0", "6.0"):
         (warm.root / "user_op.py").write_text(OWN_OP.format(value=value), encoding="utf-8")
         assert warm.run(USE_OWN_OP).same == value
-
-
-# One of two kernels that a factory makes, compiled as the first function of its process; prints the cache's misses.
-ONE_KERNEL = """
-import numpy as np
-import fastnn_kernels as fk
-from fastnn_kernels._cache import STATISTICS
-fk.{name}(np.zeros((1, 2)))
-print(STATISTICS["misses"])
-"""
-
-# Both of them, and then both in one function of the user; prints the cache's hits.
-BOTH_KERNELS = """
-import numba
-import numpy as np
-import fastnn_kernels as fk
-from fastnn_kernels._cache import STATISTICS
-@numba.njit
-def both(x):
-    return fk.softmax(x), fk.log_softmax(x)
-x = np.zeros((1, 2))
-for p, log_p in ((fk.softmax(x), fk.log_softmax(x)), both(x)):
-    assert np.allclose(p, 0.5), p
-    assert np.allclose(log_p, np.log(0.5)), log_p
-print(STATISTICS["hits"])
-"""
-
-
-def test_two_kernels_of_one_factory_that_two_processes_cached(cold):
-    # The same lines, for another number, at the same place in the order of their process. Both are loaded before the
-    # user's function links one after the other: a symbol of their common name would then be that of the newer one.
-    running = [cold.start_program(ONE_KERNEL.format(name=name)) for name in ("softmax", "log_softmax")]
-    assert [cold.printed(process) for process in running] == ["1", "1"]
-    assert cold.printed(cold.start_program(BOTH_KERNELS)) == "2"

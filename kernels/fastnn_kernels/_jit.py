@@ -85,16 +85,23 @@ def apart(typingctx):
     return types.void(), codegen
 
 
-def _distinct(function: Callable[..., Any]) -> None:
-    """Put the numbers that a factory closes over into the function's name, once.
+def tell_apart(function: Callable[..., Any], *marks: Any) -> Callable[..., Any]:
+    """Put `marks` into the name that `function` is compiled under, once, and return it.
 
-    Compiled names are made of the name, the argument types and a counter of the process. Kernels of one factory that
-    two processes compiled and cached could have one name, and a function that links both would call the wrong one.
+    Compiled names are made of the name, the argument types and a counter of the process. Functions made by the same
+    lines that two processes compiled and cached could have one name, and where a third process loads both, calls of
+    the one would reach the other: whether these are our entries or a user's cached functions with our kernels in them.
     """
-    values = [cell.cell_contents for cell in function.__closure__ or ()]
-    suffix = "".join(f"_{value}" for value in values if isinstance(value, (bool, int)))
+    suffix = "".join(f"_{mark}" for mark in marks)
     if not function.__qualname__.endswith(suffix):
         function.__qualname__ += suffix
+    return function
+
+
+def _distinct(function: Callable[..., Any]) -> None:
+    """Tell the functions of a factory apart by the numbers it closes over."""
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    tell_apart(function, *[value for value in values if isinstance(value, (bool, int))])
 
 
 def entry(function: Callable[..., Any]) -> Any:

@@ -6,6 +6,7 @@ Options are keyword-only in Python; in compiled code Numba binds them by positio
 value is checked here too, but that `out` overlaps no input is the caller's to see to.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from numba.core.errors import TypingError
 from numba.extending import overload
 
 from ._checks import MEMORY_LIMIT
-from ._jit import kernel
+from ._jit import kernel, tell_apart
 from ._options import SIZE_LIMIT
 
 _LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
@@ -39,7 +40,12 @@ def inside(
     """
 
     def bind(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        overload(function, strict=False, prefer_literal=literal)(implementation)
+        @functools.wraps(implementation)  # with the signature, which Numba reads
+        def named(*args, **options):
+            found = implementation(*args, **options)
+            return None if found is None else tell_apart(found, function.__name__)
+
+        overload(function, strict=False, prefer_literal=literal)(named)
         return implementation
 
     PUBLIC[function.__name__] = function

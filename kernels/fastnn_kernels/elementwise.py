@@ -6,7 +6,7 @@ from math import inf
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, prange
+from ._jit import entries, kernel, prange, tell_apart
 from ._public import ALONE, check_floats, flat, inside, output
 from .elementwise_block import activation_backward_flat, activation_flat
 
@@ -73,7 +73,7 @@ def forward_inside(name, kind, option_name="option"):
         serial(ALONE, flat(x), y.reshape(-1), float(option))
         return y
 
-    return kernel(call)
+    return kernel(tell_apart(call, name, kind))
 
 
 @functools.cache
@@ -92,7 +92,7 @@ def backward_inside(name, kind, option_name="option"):
         serial(ALONE, flat(dy), flat(v), dx.reshape(-1), float(option))
         return dx
 
-    return kernel(call)
+    return kernel(tell_apart(call, name, kind))
 
 
 def bind_forward(function, kind):
