@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tape_nets import SMALL, grouped
+from tape_nets import SMALL, Net, grouped
 from tapes import ADAM, MOMENTUM, SGD, UPDATES, assert_near, assert_same_arrays, both, data, make, threads, trained
 
 import fastnn_kernels.reference as ref
 from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.executor import Executor
+from fastnn_kernels.memory import Memory
 from fastnn_kernels.program import make_program
+from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.stage import Axis, Machine
 from fastnn_kernels.update import Update
 
@@ -154,6 +156,27 @@ def test_units_of_a_transposed_convolution_are_its_outputs():
             norms = np.sqrt((view**2).sum(axis=(1, 3, 4)))
             assert (norms <= 0.8 * (1 + 1e-12)).all()
             assert (norms > 0.7).all()  # they started above 1.2
+
+
+@pytest.mark.parametrize("kind", [Executor, Interpreter])
+def test_groups_with_more_units_than_a_task_takes(kind):
+    """Equal to NumPy on the weights that the same step leaves without limit; units inside the ball keep their bits."""
+    groups, channels, filters, limit = 2, 6, 70, 0.4
+    net = Net(channels, 3, 3).conv_transpose(filters, (2, 1), groups=groups).layer("relu").flatten()
+    tape = net.dense(3).done()
+    first, *others = tape.params
+    bounded = replace(tape, params=[replace(first, max_norm=limit, unit_axis=1, unit_groups=groups), *others])
+    found = []
+    for each in (bounded, tape):
+        interpreter = make(kind, each, np.float64, SGD)
+        train(interpreter, each, samples=9, batch_size=9)
+        w = Memory.views(tape, interpreter.memory.params)[first.name]
+        found.append(w.reshape(groups, channels // groups, filters // groups, 2))
+    norms = np.sqrt((found[1] ** 2).sum(axis=(1, 3), keepdims=True))
+    inside = norms <= limit
+    assert 5 < inside.sum() < filters - 5
+    np.testing.assert_allclose(found[0], np.where(inside, found[1], found[1] * limit / norms), rtol=1e-12)
+    assert not np.where(inside, found[0] != found[1], False).any()
 
 
 def test_frozen_weights_stay_outside_their_balls():

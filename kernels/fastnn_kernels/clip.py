@@ -109,7 +109,8 @@ def max_norm(w: Array, limit: float, *, axis: int | None = None) -> None:
     limit : float
         The radius of the ball, above 0.
     axis : int, optional
-        The axis of the outputs: 1 for two axes, 0 for four unless given.
+        The axis of the outputs: 1 for two axes, 0 for four unless given. That of ``conv_transpose2d``'s weights is
+        1, and with groups each group's part of `w` has units of its own: a call for each.
 
     Raises
     ------
