@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, initializers, losses, metrics, models, preprocessing, report, schedules
+    from . import callbacks, datasets, initializers, losses, metrics, models, preprocessing, report, schedules, tuning
     from .callbacks import (
         Callback,
         CSVLogger,
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .model import Sequential
     from .optimizers import SGD, Adagrad, Adam, AdamW, Momentum, NAdam, Optimizer, RMSprop
     from .threads import get_num_threads, set_num_threads
+    from .tuning import search
     from .warming import warmup
 
 __all__ = [
@@ -122,8 +123,10 @@ __all__ = [
     "preprocessing",
     "report",
     "schedules",
+    "search",
     "set_num_threads",
     "show_config",
+    "tuning",
     "warmup",
 ]
 
@@ -137,6 +140,7 @@ _SUBMODULES = (
     "preprocessing",
     "report",
     "schedules",
+    "tuning",
 )
 
 # Looked through in this order at the first use of a name: importing Numba takes a quarter of a second, which
@@ -152,6 +156,7 @@ _MODULES = (
     "model",
     "loading",
     "gradcheck",
+    "tuning",
 )
 
 

@@ -31,6 +31,31 @@ def test_activations_are_what_the_layers_give(backend):
 
 
 @both_backends
+def test_activations_inside_other_layers(backend):
+    x, _ = small_data(21)
+    inside = [fn.Conv2D(2, 3, padding="same", activation="relu"), fn.Conv2D(2, 3, padding="same")]
+    layers = [fn.Residual(*inside), fn.Residual(fn.Conv2D(2, 1)), fn.Flatten(), fn.Dense(5)]
+    model = small_model(backend, layers=layers)
+    p = model.params
+    first = ref.relu(ref.conv2d(x, p["residual/conv2d/w"], p["residual/conv2d/b"], padding="same"))
+    second = ref.conv2d(first, p["residual/conv2d_1/w"], p["residual/conv2d_1/b"], padding="same")
+    third = ref.conv2d(x + second, p["residual_1/conv2d/w"], p["residual_1/conv2d/b"])
+    expected = {
+        "residual/conv2d": first,
+        "residual/conv2d_1": second,
+        "residual": x + second,
+        "residual_1/conv2d": third,
+        "residual_1": x + second + third,
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(model.activations(x, name), values, rtol=1e-9, atol=1e-11, err_msg=name)
+    np.testing.assert_array_equal(model.activations(x, 1), model.activations(x, "residual_1"))
+    assert list(model.gradient_norms(x, np.zeros(21, int))) == [
+        "residual/conv2d", "residual/conv2d_1", "residual_1/conv2d", "dense",
+    ]  # fmt: skip
+
+
+@both_backends
 def test_activations_follow_the_parameters(backend):
     x, y = small_data(21)
     model = small_model(backend)

@@ -14,6 +14,11 @@ MODES = ("auto", "min", "max")
 _LARGE_IS_GOOD = ("accuracy", "top_k", "precision", "recall", "f1", "r2")
 
 
+def large_is_good(monitor: str, mode: str) -> bool:
+    """Tell whether a number grows as a model gets better; `mode` is one of MODES."""
+    return monitor.removeprefix("val_").startswith(_LARGE_IS_GOOD) if mode == "auto" else mode == "max"
+
+
 class Monitor(Callback):
     """A callback that watches a number of the logs, and knows the best one.
 
@@ -34,8 +39,7 @@ class Monitor(Callback):
         options.choice(f"{name}: mode", mode, MODES)
         self.monitor, self.mode = monitor, mode
         self.min_delta = float(options.number(f"{name}: min_delta", min_delta))
-        large = monitor.removeprefix("val_").startswith(_LARGE_IS_GOOD) if mode == "auto" else mode == "max"
-        self._sign = -1.0 if large else 1.0
+        self._sign = -1.0 if large_is_good(monitor, mode) else 1.0
         self.best = math.nan
 
     def on_train_begin(self, logs: Logs) -> None:
