@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ._jit import inline, kernel
+from .convert import as_element
 from .random import below, draw, uniform
 
 
@@ -104,33 +105,31 @@ def _inside(j, height, width, h0, dh, w0, dw, centre):
 @inline
 def _inner(x, xo, y, yo, channels, height, width, first, last, h0, dh, w0, dw, centre):
     """Interpolate columns `first` to `last` of one row, which all come from inside the image."""
-    real = y.dtype.type
     row, plane, one = np.uint64(width), np.uint64(height * width), np.uint64(1)
     for j in range(first, last):
         h, w = h0 + dh * (j - centre), w0 + dw * (j - centre)
         r, q = np.int64(h), np.int64(w)
-        down, right = real(h - r), real(w - q)
+        down, right = as_element(y, h - r), as_element(y, w - q)
         a, b = np.uint64(xo + r * width + q), np.uint64(yo + j)
         for _ in range(channels):
-            y[b] = _between(real(x[a]), real(x[a + one]), real(x[a + row]), real(x[a + row + one]), down, right)
+            y[b] = _between(x[a], x[a + one], x[a + row], x[a + row + one], down, right)
             a += plane
             b += plane
 
 
 @inline
 def _pixel(x, plane, height, width, i, j, fill):
-    """One pixel of a plane in the dtype of `fill`, which stands for those outside."""
+    """One pixel of a plane; `fill` stands for those outside."""
     if 0 <= i < height and 0 <= j < width:
-        return type(fill)(x[plane + i * width + j])
+        return x[plane + i * width + j]
     return fill
 
 
 @inline
 def _edge(x, xo, y, yo, channels, height, width, h, w, fill):
     """Interpolate at (h, w), some of whose four pixels may be outside the image."""
-    real = y.dtype.type
     r, q = math.floor(h), math.floor(w)
-    down, right, outside = real(h - r), real(w - q), real(fill)
+    down, right, outside = as_element(y, h - r), as_element(y, w - q), as_element(y, fill)
     for c in range(channels):
         a = xo + c * height * width
         y[yo + c * height * width] = _between(
@@ -201,7 +200,7 @@ def mixup_share(key0, key1, op, step, position, alpha):
 def mix(x, xo, po, y, yo, count, share):
     """Write ``share * x + (1 - share) * partner``, `count` elements from `xo` and `po` on, in the dtype of y."""
     a, p, b = np.uint64(xo), np.uint64(po), np.uint64(yo)
-    mine = y.dtype.type(share)
-    other = y.dtype.type(1.0) - mine
+    mine = as_element(y, share)
+    other = as_element(y, 1.0) - mine
     for j in range(np.uint64(count)):
         y[b + j] = mine * x[a + j] + other * x[p + j]

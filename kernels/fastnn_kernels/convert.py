@@ -65,6 +65,17 @@ def load_as(typingctx, memory, index, like):
     return single.dtype(memory, types.intp, like), codegen
 
 
+@intrinsic
+def as_element(typingctx, memory, number):
+    """Return the number in the dtype of the memory."""
+    dtype = simd.dtype_of(memory)
+
+    def codegen(context, builder, sig, args):
+        return context.cast(builder, args[1], number, dtype)
+
+    return dtype(memory, number), codegen
+
+
 # What images are: numbers of the model's dtype, bytes, or floats of the other dtype.
 SAME, BYTES, OTHER = range(3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from numba.core import types
 from . import _threads
 from ._arrays import Array, aligned_zeros, as_bytes, flat_alias
 from ._jit import TILE_LIMIT, lane_count, op_address
+from .augmentation import Augmentation
 from .batches import batch_weights
 from .convert import BYTES, OTHER, SAME
 from .memory import Memory
@@ -20,6 +22,7 @@ from .program import Program, make_program
 from .run_steps import (
     BATCH_SIZE,
     CHUNKS,
+    IS_MIXED,
     IS_SOFT,
     IS_TRAINING,
     LANES,
@@ -95,11 +98,14 @@ class Executor:
     ) -> Array:
         """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
 
+        The images are augmented as `tape.augmentation` says at the time of the call.
+
         Parameters
         ----------
         x : (N, ...) uint8, float32 or float64, C-contiguous
             Cast to the model's dtype as it is read, uint8 as ``x / 255``; a memory map is never copied.
         y : (N,) int64 labels, or (N, ...) targets in the model's dtype
+            Mixup needs the latter.
         order : (samples,) int64
             Samples in the order they are used.
         batch_size, first_step : int
@@ -171,11 +177,17 @@ class Executor:
         return self.lanes
 
     def _compile(
-        self, kind: str, lanes: int, source: int, weighted: bool, predictions: bool
+        self,
+        kind: str,
+        lanes: int,
+        source: int,
+        weighted: bool,
+        predictions: bool,
+        augmentation: tuple[Augmentation, ...],
     ) -> tuple[Program, Array, list[object]]:
         """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
         program = make_program(
-            self.tape,
+            replace(self.tape, augmentation=augmentation),
             Machine(lanes, TILE_LIMIT, self.lanes),
             backward=kind in ("train", "gradients"),
             loss=kind != "forward",
@@ -217,12 +229,19 @@ class Executor:
         # Not that of a last, smaller batch in a call of its own: it gets the form that it has behind others.
         batch = batch_size
         lanes = self._lanes_for(batch)
-        program, addresses, _ = self._compiled(kind, lanes, self._source(x), weighted, predictions is not None)
+        augmentation = self.tape.augmentation if kind == "train" else ()
+        program, addresses, _ = self._compiled(
+            kind, lanes, self._source(x), weighted, predictions is not None, augmentation
+        )
         blocks = -(-batch // lanes)
         workers = _threads.workers_for(blocks, self._work * batch)
         sizes = self._sizes(program, lanes, blocks, workers)
         sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
         sizes[IS_SOFT] = y.dtype == self.dtype
+        mixed, partners = as_bytes(y), np.zeros(0, np.int64)
+        if any(step.mixes for step in augmentation):
+            sizes[IS_MIXED] = 1
+            mixed, partners = as_bytes(np.empty((batch, *y.shape[1:]), y.dtype)), np.empty(batch, np.int64)
         steps = len(hyper)
         out = np.zeros(2 * steps)
         status = np.zeros(workers, np.int64)
@@ -232,8 +251,8 @@ class Executor:
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
-            as_bytes(x), as_bytes(y), np.ascontiguousarray(order, np.int64), out, memory.state,
-            self._flat(sample_weight), self._flat(predictions),
+            as_bytes(x), mixed, np.ascontiguousarray(order, np.int64), out, memory.state,
+            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners,
         )  # fmt: skip
         if done < steps:
             raise StepError(int(done), int(status[status.nonzero()][0]))

@@ -34,6 +34,22 @@ def gather_block(x, size, samples, first, y, yo):
 
 
 @kernel
+def interleave_block(x, xo, size, y, yo):
+    """Load ``x[lane, feature]``, as many rows of `size` elements as there are lanes, into ``y[feature, lane]``."""
+    L = lanes(y)
+    t = tile_square(y)
+    f = 0
+    while f + L <= size:
+        tile_load(t, x, xo + f, size, 0)
+        tile_transpose(t)
+        tile_store(t, y, yo + f * L, L, 0)
+        f += L
+    for lane in range(L):
+        for k in range(f, size):
+            y[yo + k * L + lane] = x[xo + lane * size + k]
+
+
+@kernel
 def scatter_block(x, xo, size, valid, y, yo):
     """Store the first `valid` lanes of ``x[feature, lane]`` as rows ``y[lane, feature]``."""
     L = lanes(x)

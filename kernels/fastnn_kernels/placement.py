@@ -79,8 +79,10 @@ def _lifetimes(schedule: Schedule, machine: Machine) -> tuple[dict[Key, _Life], 
     for number, phase in enumerate(schedule.phases):
         start, end = position, position + len(phase.items) - 1
         for item in phase.items:
-            # Off the block axis the items of a phase run at the same time: what they use lives through all of it.
-            first, last = (position, position) if phase.axis == Axis.BLOCK else (start, end)
+            # Off the block axis the items of a phase run at the same time: what they use lives through all of it. So
+            # does what blocks read of each other: one may be done with the phase before another has begun.
+            apart = phase.axis == Axis.BLOCK and not item.stage.across
+            first, last = (position, position) if apart else (start, end)
             for name, (space, elements) in item.stage.temps(item.row, machine).items():
                 wanted[item.operand(name)] = (space, elements)
             for name in item.named((*item.stage.reads, *item.stage.writes)):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .convert import SAME
+from .load_rows import load_rows
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
 from .placement import Placement, place, volume
@@ -74,7 +75,7 @@ def make_program(
     written, as always without a loss.
     """
     tape = relu_behind_pool(tape if backward else replace(tape, forward=tape.inference()))
-    rows = [Row("load", "forward", {"y": tape.inputs[0]}, {}, {}, {"source": source}), *tape.forward]
+    rows = [*load_rows(tape, source, augmented=update is not None), *tape.forward]
     if predictions or not loss:
         rows.append(Row("unload", "forward", {"x": tape.output}, {}, {}, {}))
     if loss:

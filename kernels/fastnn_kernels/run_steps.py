@@ -16,6 +16,7 @@ from .task import (
     INDEX,
     INFO_SIZE,
     RESULT,
+    ROWS,
     SAMPLES,
     SLOT_STRIDE,
     SOFT,
@@ -33,7 +34,7 @@ AXIS_BLOCK, AXIS_GROUP, AXIS_TILE, AXIS_CHUNK = (int(axis) for axis in Axis)
 IN_WORK, IN_STORE, IN_SLOT = int(Space.WORK), int(Space.STORE), int(Space.SLOT)
 # Integers of `sizes`: one base a space that moves, its stride, then facts of the call.
 WORK, WORK_STRIDE, STORE, STORE_SIZE, SLOT, SLOT_SIZE, LANES, BATCH_SIZE, IS_SOFT, IS_TRAINING, CHUNKS = range(11)
-SIZES = 11
+IS_MIXED, SIZES = 11, 12
 # Integers of one worker: operand offsets and the task's info; its own cache lines.
 WORKER_INTS = -(-(OPERANDS + INFO_SIZE) // 16) * 16
 
@@ -55,7 +56,8 @@ def _count_tasks(phases, p, tasks, blocks, chunks):
 
 @kernel
 def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
-              arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, worker, block):
+              arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners,
+              worker, block):
     """Run rows `first` to `last` of one task; return the first status that is not zero."""
     work = sizes[WORK] + worker * sizes[WORK_STRIDE]
     store = sizes[STORE] + block * sizes[STORE_SIZE]
@@ -74,8 +76,8 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
             ints[base + k] = start + offsets[r * OPERANDS + k]
         task = make_task(
             (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights,
-             predictions),
-            (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+             predictions, unmixed, partners),
+            (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         )
         status = call_op(addresses[r], task)
         if status != 0:
@@ -85,7 +87,8 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
 
 @kernel
 def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes, options,
-          scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions):
+          scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed,
+          partners):
     """Take tasks of phase `p` until none is left; return the first status that is not zero."""
     L = sizes[LANES]
     blocks = -(-n // L)
@@ -115,6 +118,7 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
                 # Spare lanes repeat the step's first sample: zeros would enter statistics.
                 at = start + block * L + lane if lane < valid else start
                 ints[info + SAMPLES + lane] = order[at]
+                ints[info + ROWS + lane] = at - start if sizes[IS_MIXED] != 0 else order[at]
         elif axis == AXIS_GROUP:
             block = index * GROUP_SIZE
             count = min(GROUP_SIZE, blocks - block)
@@ -127,14 +131,14 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
         ints[info + BLOCK] = block
         ints[info + BLOCKS] = count
         status = _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
-                           arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, worker,
-                           block)
+                           arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions,
+                           unmixed, partners, worker, block)
         if status != 0:
             return status
 
 
 def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, tasks, phases, sizes, options, scalars,
-         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions):
+         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners):
     """Run `steps` steps; return how many were done. ``status[worker]`` tells of an op that refused."""
     batch = sizes[BATCH_SIZE]
     for step in range(steps):
@@ -146,7 +150,7 @@ def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, task
             for worker in prange(workers):
                 status[worker] = _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces,
                                        offsets, tasks, sizes, options, scalars, hyper, arena, params, grads, slots,
-                                       chunks, x, y, order, out, state, weights, predictions)
+                                       chunks, x, y, order, out, state, weights, predictions, unmixed, partners)
             for worker in range(workers):
                 if status[worker] != 0:
                     return step

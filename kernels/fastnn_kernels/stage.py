@@ -128,6 +128,8 @@ class Stage:
         ``temps(row, machine) -> {name: (space, elements)}``: temporaries that this stage is the first to use.
     plain : bool
         Whether it needs its operands without halos.
+    across : bool
+        Whether on the block axis it reads the storage of other blocks, written in an earlier phase.
     wanted : callable
         ``wanted(row, machine) -> bool``: whether this row has the stage at all.
     """
@@ -139,6 +141,7 @@ class Stage:
     halo: Callable[[Row, Machine], Mapping[str, Halo]] = _nothing
     temps: Callable[[Row, Machine], Mapping[str, tuple[Space, int]]] = _nothing
     plain: bool = False
+    across: bool = False
     wanted: Callable[[Row, Machine], bool] = _always
 
     def axis_of(self, row: Row, machine: Machine) -> Axis:

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any
 
 from . import registry
+from .augmentation import Augmentation
 
 Shape = tuple[int, ...]
 
@@ -86,7 +87,7 @@ class Row:
 
 @dataclass
 class Tape:
-    """Values, parameters, states and rows, in the order they were added."""
+    """Values, parameters, states and rows, in the order they were added; what `train` does to the images before."""
 
     values: list[Value] = field(default_factory=list)
     params: list[Parameter] = field(default_factory=list)
@@ -94,6 +95,7 @@ class Tape:
     forward: list[Row] = field(default_factory=list)
     inputs: list[Value] = field(default_factory=list)
     loss: Row | None = None
+    augmentation: tuple[Augmentation, ...] = ()
 
     def value(self, shape: Shape, name: str, *, whole: bool = False) -> Value:
         """Add a value that nothing writes yet."""
@@ -185,8 +187,15 @@ class Tape:
             if (kernel := registry.get(row.op).commit) is not None
         ]
 
+    @property
+    def mixes(self) -> bool:
+        """Whether samples are mixed in training."""
+        return any(step.mixes for step in self.augmentation)
+
     def check_weights(self) -> None:
-        """Raise ValueError where the loss cannot weigh its samples."""
+        """Raise ValueError where the loss cannot weigh its samples, or they are mixed."""
+        if self.mixes:
+            raise ValueError("sample_weight: samples that mixup mixes take none")
         if self.loss is not None and not registry.get(self.loss.op).weights:
             raise ValueError(f"sample_weight: the loss {self.loss.op!r} takes none")
 

@@ -32,7 +32,8 @@ START = 10  # position of the step's first sample in `order`
 SOFT = 11  # targets are numbers of the model's dtype, not labels
 TRAINING = 12  # a backward pass follows
 SAMPLES = 16  # from here on: the sample index of each lane (block axis); spare lanes repeat the step's first
-INFO_SIZE = SAMPLES + 64
+ROWS = SAMPLES + 64  # from here on: the row of `y` of each lane, the sample's or that of its mixed targets
+INFO_SIZE = ROWS + 64
 
 
 class TaskType(types.Type):
@@ -44,7 +45,7 @@ class TaskType(types.Type):
         self.fields = {
             "at": i64,  # element offset of each operand of the row
             "options": i64,  # the row's integers
-            "info": i64,  # INDEX ... SAMPLES
+            "info": i64,  # INDEX ... ROWS
             "scalars": f64,  # the row's floats
             "hyper": f64,  # learning rate and step number of this step
             "arena": dtype,  # activations, gradients of activations, packed weights
@@ -59,6 +60,8 @@ class TaskType(types.Type):
             "state": dtype,  # running statistics
             "weights": dtype,  # weight of each sample, where the step has them
             "predictions": dtype,  # outputs in the order of `order`, where they are asked for
+            "unmixed": types.uint8,  # targets as given, where `y` holds the mixed ones of this step
+            "partners": i64,  # with whom each sample of the step is mixed
         }
         self.pointers = {name: types.CPointer(field) for name, field in self.fields.items()}
         if narrow:

@@ -2,6 +2,7 @@
 
 from ..registry import register
 from .activation import ACTIVATIONS
+from .augment import AUGMENTATIONS, FETCH, INTERLEAVE
 from .avg_pool import ADAPTIVE_AVG_POOL2D, AVG_POOL2D, GLOBAL_AVG_POOL2D
 from .batch_norm import BATCH_NORM
 from .concat import CONCAT
@@ -25,6 +26,9 @@ from .softmax import LOG_SOFTMAX, SOFTMAX
 for _op in (
     LOAD,
     UNLOAD,
+    FETCH,
+    *AUGMENTATIONS,
+    INTERLEAVE,
     RESHAPE,
     ADD,
     CONCAT,

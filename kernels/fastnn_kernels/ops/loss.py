@@ -34,7 +34,7 @@ from ..reference.twins import loss as twins
 from ..registry import Kernel, Op
 from ..simd import lanes
 from ..stage import Axis, Call, Space, Stage
-from ..task import BATCH, BLOCKS, RESULT, SAMPLES, SOFT, START, STORE_STRIDE, VALID, cast_pointer
+from ..task import BATCH, BLOCKS, RESULT, ROWS, SAMPLES, SOFT, START, STORE_STRIDE, VALID, cast_pointer
 
 # Numbers of softmax_cross_entropy's row: the label smoothing, then the class weights.
 _SMOOTHING, _WEIGHTS = 0, 1
@@ -65,7 +65,7 @@ def loss_factor(t):
 def _softmax_block(t, scale, d, work, sums, shares):
     m, info, o = t.arena, t.info, t.options
     softmax_cross_entropy_block(
-        m, t.at[0], o[_SIZE], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, SAMPLES,
+        m, t.at[0], o[_SIZE], cast_pointer(t.y, t.order), cast_pointer(t.y, m), info[SOFT] != 0, info, ROWS,
         info[VALID], t.scalars, _WEIGHTS, o[_CLASS_WEIGHTED] != 0, o[_IGNORED], t.scalars[_SMOOTHING], scale, m, d, m,
         shares, m, work)
     if o[_SAMPLE_WEIGHTED] != 0:
@@ -96,7 +96,7 @@ def _elementwise_op(kind, factored):
         scale = float(m[at[1]]) if factored else 1.0 / (info[BATCH] * t.options[_LOSSES])
         k = 2 if factored else 1
         d, work, sums, target = at[k], at[k + 1], at[k + 2], at[k + 3]
-        gather_block(cast_pointer(t.y, m), size, info, SAMPLES, m, target)
+        gather_block(cast_pointer(t.y, m), size, info, ROWS, m, target)
         loss_block(kind, m, at[0], m, target, m, d, size, info[VALID], scale, t.scalars[0], m, work)
         if kind == CATEGORICAL:
             hits_block(m, at[0], m, target, size, m, work + lanes(m))

@@ -14,7 +14,8 @@ from ..vmath import vset
 from .activation import common_rows
 
 
-def _no_twin(**operands):
+def no_twin(**operands):
+    """Refuse: the reference interpreter has no such row."""
     raise NotImplementedError("this row exists in lane blocks only")
 
 
@@ -44,14 +45,15 @@ def _load(row, places, machine):
     return Call(load_halo_op, (prod(y.shape), *y.shape, y.channel, y.row))
 
 
-def _load_temps(row, machine):
+def load_temps(row, machine):
+    """Room for a map without the halo it is to have."""
     return {"staged": (Space.WORK, prod(row.values["y"].shape) * machine.lanes)}
 
 
 LOAD = Op(
     "load",
     lambda shapes, **attrs: {},
-    Kernel("forward", (), ("y",), _no_twin, (Stage(Axis.BLOCK, (), ("y", "staged"), _load, temps=_load_temps),)),
+    Kernel("forward", (), ("y",), no_twin, (Stage(Axis.BLOCK, (), ("y", "staged"), _load, temps=load_temps),)),
 )
 
 
@@ -69,7 +71,7 @@ def _unload(row, places, machine):
 UNLOAD = Op(
     "unload",
     lambda shapes, **attrs: {},
-    Kernel("forward", ("x",), (), _no_twin, (Stage(Axis.BLOCK, ("x",), (), _unload, plain=True),)),
+    Kernel("forward", ("x",), (), no_twin, (Stage(Axis.BLOCK, ("x",), (), _unload, plain=True),)),
 )
 
 

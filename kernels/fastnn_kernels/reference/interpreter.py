@@ -58,6 +58,8 @@ class Interpreter:
     ) -> Array:
         """Train one step for each `batch_size` samples of `order`; return (steps, 2): mean loss, correct.
 
+        The images are augmented as `tape.augmentation` says at the time of the call.
+
         Parameters
         ----------
         x : (N, ...) uint8, float32 or float64
@@ -86,7 +88,8 @@ class Interpreter:
         for step, start in enumerate(starts):
             batch = order[start : start + batch_size]
             weights = None if sample_weight is None else sample_weight[batch]
-            values, results[step] = self._gradients(x[batch], y[batch], first_step + step, weights)
+            images, targets = self._augment(self._cast(x[batch]), y[batch], first_step + step)
+            values, results[step] = self._gradients(images, targets, first_step + step, weights)
             if predictions is not None:
                 predictions[start : start + batch_size] = values[self.tape.output.index]
             self._update_parameters(first_step + step, lr[step])
@@ -100,7 +103,7 @@ class Interpreter:
         """
         self._check_weights(sample_weight)
         self.tape.check_batches(len(x), len(x))
-        return self._gradients(x, y, 0, sample_weight)[1]
+        return self._gradients(self._cast(x), y, 0, sample_weight)[1]
 
     def _gradients(
         self, x: Array, y: Array, step: int, weights: Array | None
@@ -130,7 +133,7 @@ class Interpreter:
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
             weights = None if sample_weight is None else sample_weight[batch]
-            values = self._run(self.inference, self._load(x[batch]))
+            values = self._run(self.inference, self._load(self._cast(x[batch])))
             loss, right = self._loss(values, y[batch], weights)
             if predictions is not None:
                 predictions[batch] = values[self.tape.output.index]
@@ -144,13 +147,29 @@ class Interpreter:
         y = np.empty((len(x), *output.shape), self.memory.params.dtype)
         for start in range(0, len(x), batch_size):
             batch = slice(start, start + batch_size)
-            y[batch] = self._run(self.inference, self._load(x[batch]))[output.index]
+            y[batch] = self._run(self.inference, self._load(self._cast(x[batch])))[output.index]
         return y
 
     def _load(self, x: Array) -> dict[int, Array]:
-        """Start with the images as the tape's input, in the model's dtype; values are kept by their index."""
+        """Start with the images as the tape's input; values are kept by their index."""
+        return {self.tape.inputs[0].index: x}
+
+    def _cast(self, x: Array) -> Array:
+        """Return images in the model's dtype, bytes as shares of 255."""
         images = x.astype(self.memory.params.dtype)
-        return {self.tape.inputs[0].index: images / 255 if x.dtype == np.uint8 else images}
+        return images / 255 if x.dtype == np.uint8 else images
+
+    def _augment(self, x: Array, y: Array, step: int) -> tuple[Array, Array]:
+        """Augment the images of a step by the public kernels' twins, one after the other."""
+        for part in self.tape.augmentation:
+            stream = {"seed": part.seed, "step": step, "op": part.op}
+            kernel = getattr(reference, part.name)
+            if part.mixes:
+                x, mixed = kernel(x, y.reshape(len(y), -1), **dict(part.options), **stream)
+                y = mixed.reshape(y.shape)
+            else:
+                x = kernel(x, **dict(part.options), **stream)
+        return x, y
 
     def _check_weights(self, sample_weight: Array | None) -> None:
         if sample_weight is not None:
