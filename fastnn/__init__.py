@@ -11,7 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, initializers, losses, metrics, models, preprocessing, report, schedules, tuning
+    from . import (
+        augment,
+        callbacks,
+        datasets,
+        initializers,
+        losses,
+        metrics,
+        models,
+        preprocessing,
+        report,
+        schedules,
+        tuning,
+    )
     from .callbacks import (
         Callback,
         CSVLogger,
@@ -111,6 +123,7 @@ __all__ = [
     "Step",
     "Tanh",
     "TerminateOnNaN",
+    "augment",
     "callbacks",
     "check_gradients",
     "datasets",
@@ -131,6 +144,7 @@ __all__ = [
 ]
 
 _SUBMODULES = (
+    "augment",
     "callbacks",
     "datasets",
     "initializers",

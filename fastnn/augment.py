@@ -208,7 +208,7 @@ class MixUp(AugmentStep):
         """Take samples of any shape."""
 
 
-def lowered(function: str, steps: Iterable[AugmentStep], shape: Shape, seed: int) -> tuple[Augmentation, ...]:
+def lowered_steps(function: str, steps: Iterable[AugmentStep], shape: Shape, seed: int) -> tuple[Augmentation, ...]:
     """Check a list of steps for samples of this shape; return it as the interpreters take it.
 
     Raises

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn_kernels import _options as options
+from fastnn_kernels.augmentation import Augmentation
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.tape import Tape
 from fastnn_kernels.update import Update
@@ -66,7 +67,10 @@ class Engine:
         return self._backend == "compiled" and _form(method, x, options) not in self._called
 
     def call(self, method: str, x: Array, *args: Any, quiet: bool = False, **options: Any) -> Any:
-        """Call "train", "gradients", "evaluate" or "forward" of the interpreter; options of None are left out."""
+        """Call "train", "gradients", "evaluate" or "forward" of the interpreter.
+
+        Options are those of the method, and `augmentation`, the steps that "train" augments by; None is left out.
+        """
         options = {name: value for name, value in options.items() if value is not None}
         if not self.compiles(method, x, **options):
             return self._run(method, x, *args, **options)
@@ -77,9 +81,12 @@ class Engine:
         self._called.add(_form(method, x, options))
         return result
 
-    def _run(self, method: str, *args: Any, **options: Any) -> Any:
+    def _run(
+        self, method: str, *args: Any, augmentation: tuple[Augmentation, ...] = (), **options: Any
+    ) -> Any:
         if self._interpreter is None:
             self._interpreter = self._make()
+        self._tape.augmentation = augmentation
         return getattr(self._interpreter, method)(*args, **options)
 
     def _make(self) -> Any:
@@ -99,4 +106,5 @@ class Engine:
 
 def _form(method: str, x: Array, options: dict[str, Any]) -> tuple[Any, ...]:
     """Return what the kernels of a call depend on."""
-    return method, x.dtype, *(name for name, value in options.items() if value is not None)
+    given = (name for name, value in options.items() if value is not None)
+    return method, x.dtype, options.get("augmentation"), *given

@@ -12,6 +12,7 @@ from fastnn_kernels import _options as options
 from . import inputs
 from .sources import Arrays, Part, Source
 from .streams import Batches, Samples, Stream
+from .weights import Preparation
 
 if TYPE_CHECKING:
     from .network import Network
@@ -38,6 +39,8 @@ def for_fit(
     steps_per_epoch: int | None,
     validation_steps: int | None,
     epochs: int,
+    sample_weight: Any,
+    prepare: Preparation,
 ) -> tuple[Source, Source | None]:
     """Check the data of fit; return what is trained on, and what is evaluated after each of the `epochs` to come."""
     share = options.number("fit: validation_split", validation_split, below=1.0)
@@ -50,17 +53,26 @@ def for_fit(
     if gives_batches(x):
         if share:
             raise ValueError("fit: validation_split needs arrays: give validation_data")
-        source = _stream(model, "fit", "x", x, y, batch_size, steps_per_epoch, epochs, seed=seed, drop_last=drop_last)
+        if sample_weight is not None:
+            raise ValueError("fit: sample_weight needs arrays: x gives batches (x, y, sample_weight)")
+        source = _stream(
+            model, "fit", "x", x, y, batch_size, steps_per_epoch, epochs, prepare, seed=seed, drop_last=drop_last
+        )
     else:
         _only_of_batches("fit", "steps_per_epoch", steps_per_epoch)
-        batch = model._batch("fit", x, y, staged=True)
-        rest = None
+        (images, targets), rest = model._batch("fit", x, y, staged=True), None
+        weights = inputs.sample_weight("fit", "sample_weight", sample_weight, len(images), model.dtype)
         if share:
-            batch, rest = inputs.split_off("fit: validation_split", *batch, share)
-        size = inputs.batch_size("fit", batch_size, len(batch[0]), drop_last=drop_last)
-        source = Arrays(*batch, size, model.dtype, seed=seed, drop_last=drop_last)
+            (images, targets), rest = inputs.split_off("fit: validation_split", images, targets, share)
+        n = len(images)
+        size = inputs.batch_size("fit", batch_size, n, drop_last=drop_last)
         if rest is not None:
-            validation = Arrays(*rest, min(size, len(rest[0])), model.dtype)
+            rest_weights = None if weights is None else weights[n:]
+            validation = Arrays(*rest, min(size, len(rest[0])), model.dtype, weights=rest_weights)
+        targets, weights = prepare("fit", targets, None if weights is None else weights[:n])
+        if weights is not None and not weights.any():
+            raise ValueError("fit: all samples have the weight 0, one that counts is needed")
+        source = Arrays(images, targets, size, model.dtype, weights=weights, seed=seed, drop_last=drop_last)
     if isinstance(source, (Arrays, Samples)):
         model._lowered.check_batches("fit", len(source.x), source.batch_size, drop_last=drop_last)
     if validation_data is not None:
@@ -125,6 +137,7 @@ def _stream(
     batch_size: int | str,
     steps: int | None,
     epochs: int,
+    prepare: Preparation | None = None,
     **how: Any,
 ) -> Source:
     """Make a source of an object that gives batches with their targets."""
@@ -138,6 +151,8 @@ def _stream(
         images, targets = model._batch(where, item[0], item[1])
         weights = item[2] if len(item) == 3 else None
         weights = inputs.sample_weight(where, "sample_weight", weights, len(images), model.dtype)
+        if prepare is not None:
+            targets, weights = prepare(where, targets, weights)
         return Part(images, targets, np.arange(len(images)), len(images), weights)
 
     return _source(model, function, name, x, check, batch_size, steps, epochs, **how)

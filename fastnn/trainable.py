@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastnn_kernels import _options as options
 
-from . import checkpoint, evaluation, feeding, losses, optimizers, training
+from . import checkpoint, evaluation, feeding, inputs, losses, optimizers, training
+from .augment import AugmentStep, lowered_steps
 from .callbacks import Callback, CallbackList
 from .history import History
 from .initializers import Array
@@ -27,6 +28,7 @@ from .optimizers import Optimizer
 from .progress import check_verbose
 from .sources import Part
 from .state import TrainingState
+from .weights import Preparation, class_weights
 
 
 class Trainable(Network):
@@ -105,6 +107,9 @@ class Trainable(Network):
         validation_split: float = 0.0,
         shuffle: bool = True,
         callbacks: Iterable[Callback] = (),
+        augment: Iterable[AugmentStep] = (),
+        class_weight: Mapping[int, float] | ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_epoch: int = 0,
         drop_last: bool = False,
         resume: str | PathLike[str] | None = None,
@@ -137,6 +142,13 @@ class Trainable(Network):
             A new order each epoch, given by the model's seed and the number of epochs since compile().
         callbacks : iterable of Callback
             Called before and after the training, its epochs and its steps.
+        augment : iterable of steps of `fastnn.augment`
+            Change the images of each step anew, in this order: ``[fn.augment.Flip(), fn.augment.Crop(4)]``.
+        class_weight : {class: weight} or (classes,), optional
+            What samples of each class count in the loss, 1 by default; multiplied by the sample's own weight.
+        sample_weight : (N,), optional
+            What each sample counts: the loss of a step, and of an epoch, is ``sum(weight * loss) / sum(weight)``. Not
+            negative; a sample of weight 0 is left out. In metrics all samples count the same.
         initial_epoch : int
             Epochs done before, by an earlier call.
         drop_last : bool
@@ -164,6 +176,7 @@ class Trainable(Network):
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
         check_verbose("fit", verbose)
+        steps = lowered_steps("fit", augment, self.input_shape, self.seed)
         self._check_compiled("fit")
         resumed = None if resume is None else checkpoint.read(self, resume)
         if resumed is not None:
@@ -182,6 +195,8 @@ class Trainable(Network):
             steps_per_epoch=steps_per_epoch,
             validation_steps=validation_steps,
             epochs=epochs - initial_epoch,
+            sample_weight=sample_weight,
+            prepare=self._preparation(class_weight, mixes=any(step.mixes for step in steps)),
         )
         plan = training.Plan(
             source=source,
@@ -191,14 +206,16 @@ class Trainable(Network):
             schedule=self._schedule,
             metrics=self._metrics,
             quiet=verbose == 0,
+            augmentation=steps,
         )
         return self._run(plan, callbacks, initial_epoch, verbose, resumed)
 
-    def train_step(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Do one step on all samples given; return their mean loss before it."""
+    def train_step(self, x: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+        """Do one step on all samples given; return their mean loss before it, weighted as in `fit`."""
         images, targets = self._batch("train_step", x, y)
+        weights = inputs.sample_weight("train_step", "sample_weight", sample_weight, len(images), self.dtype)
         self._lowered.check_batches("train_step", len(images), len(images))
-        part = Part(images, targets, np.arange(len(images)), len(images))
+        part = Part(images, targets, np.arange(len(images)), len(images), weights)
         rates = training.rates(self._schedule, self.lr, self.training_state.step, 1, None, None)
         results = training.train(self._engine, self.training_state, part, rates, count=False)
         return float(results[0, 0])
@@ -233,6 +250,12 @@ class Trainable(Network):
         return evaluation.evaluate(self._engine, source, self._metrics)
 
     # ---- inside
+
+    def _preparation(self, class_weight: Any, *, mixes: bool) -> Preparation:
+        """Return what `fit` does to targets and weights."""
+        loss, shape = self._check_compiled("fit"), self.output_shape
+        table = None if class_weight is None else class_weights("fit", class_weight, loss, shape)
+        return Preparation(loss, shape, self.dtype, table, mixes)
 
     @property
     def _schedule(self) -> Any:

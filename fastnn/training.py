@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnn_kernels.augmentation import Augmentation
+
 from . import evaluation, metrics
 from .callbacks.base import Logs
 from .callbacks.callback_list import CallbackList
@@ -36,6 +38,8 @@ class Plan:
     metrics : tuple of Metric
     quiet : bool
         Print nothing, not even that kernels are compiled.
+    augmentation : tuple of Augmentation
+        What changes the images before each step.
     """
 
     source: Source
@@ -45,6 +49,7 @@ class Plan:
     schedule: Any
     metrics: tuple[Metric, ...]
     quiet: bool
+    augmentation: tuple[Augmentation, ...] = ()
 
     def rates(self, lr: float, first: int, steps: int) -> Array:
         """Return the learning rates of steps of fit, which start from `lr`."""
@@ -111,7 +116,10 @@ class Loop:
                 room = state.collect(part.targets, self.engine.output_shape, self.engine.dtype, source.samples)
             compiled, start = self.engine.compile_seconds, time.perf_counter()
             rates = self._rates(part.steps, state.fit_step)
-            train(self.engine, state, part, rates, quiet=self.plan.quiet, predictions=room)
+            train(
+                self.engine, state, part, rates, quiet=self.plan.quiet, predictions=room,
+                augmentation=self.plan.augmentation,
+            )  # fmt: skip
             elapsed = time.perf_counter() - start
             if self.engine.compile_seconds > compiled:
                 cold_samples, cold_seconds = cold_samples + len(part.order), cold_seconds + elapsed
@@ -160,15 +168,19 @@ def train(
     rates: Array,
     *,
     predictions: Array | None = None,
+    augmentation: tuple[Augmentation, ...] = (),
     quiet: bool = False,
     count: bool = True,
 ) -> Array:
     """Train on the batches of a part in one call; arrays and state change together or not at all.
 
-    `predictions` receives the outputs. With ``count=False`` the steps are no part of an epoch.
+    `predictions` receives the outputs; images are changed by `augmentation` first.
+    With ``count=False`` the steps are no part of an epoch.
     """
     args = part.x, part.y, part.order, part.batch_size, state.step + 1, rates
-    given: dict[str, Any] = {"sample_weight": part.weights, "predictions": predictions}
+    given: dict[str, Any] = {
+        "sample_weight": part.weights, "predictions": predictions, "augmentation": augmentation or None,
+    }  # fmt: skip
 
     def told(results: Array) -> Array:
         if count:

@@ -62,7 +62,7 @@ def train(executor, x, y, order, batch, **options):
 
 @pytest.mark.parametrize("halo", [True, False])
 @lists
-def test_the_same_bits_as_public_kernels_on_each_batch(steps, halo):
+def test_the_same_bits_as_public_kernels_on_each_batch(steps, halo, monkeypatch):
     tape, plain = net(halo), net(halo)
     tape.augmentation = augmentation(steps)
     for n, batch in BATCHES:
@@ -70,14 +70,14 @@ def test_the_same_bits_as_public_kernels_on_each_batch(steps, halo):
         order = np.random.default_rng(n).permutation(n)
         executor, by_hand = make(Executor, tape, np.float32, SGD), make(Executor, plain, np.float32, SGD)
         told = train(executor, x, y, order, batch)
+        lanes = executor._lanes_for(batch)
+        monkeypatch.setattr(by_hand, "_lanes_for", lambda _, lanes=lanes: lanes)  # also for a smaller last batch
         for step, start in enumerate(range(0, n, batch)):
             part = order[start : start + batch]
             images, targets = augmented_by_hand(steps, fastnn_kernels, x[part], y[part], 3 + step)
             if len(part) > 3:
                 assert (images != x[part]).any()
                 assert (targets != y[part]).any() == ("mixup" in dict(LISTS[steps]))
-            # Batches of one form, whatever the number of samples.
-            by_hand._lanes_for = lambda _, lanes=executor._lanes_for(batch): lanes
             expected = by_hand.train(images, targets, np.arange(len(part)), len(part), 3 + step, np.full(1, 0.1))
             np.testing.assert_array_equal(told[step], expected[0])
         np.testing.assert_array_equal(executor.memory.params, by_hand.memory.params)
@@ -163,6 +163,14 @@ def test_samples_that_are_mixed_take_no_weights():
     for interpreter in both(tape, np.float64, SGD):
         with pytest.raises(ValueError, match="samples that mixup mixes take none"):
             train(interpreter, x, y, np.arange(5), 5, sample_weight=np.ones(5))
+
+
+def test_labels_cannot_be_mixed():
+    tape = net()
+    tape.augmentation = augmentation("mixup")
+    for interpreter in both(tape, np.float64, SGD):
+        with pytest.raises(TypeError, match="dtype"):
+            train(interpreter, *data(tape, 5, np.float64), np.arange(5), 5)
 
 
 def test_targets_of_any_loss_are_mixed():

@@ -240,6 +240,8 @@ class Executor:
         sizes[IS_SOFT] = y.dtype == self.dtype
         mixed, partners = as_bytes(y), np.zeros(0, np.int64)
         if any(step.mixes for step in augmentation):
+            if y.dtype != self.dtype:
+                raise TypeError(f"y has dtype {y.dtype}; mixup needs targets of the model's, {self.dtype}")
             sizes[IS_MIXED] = 1
             mixed, partners = as_bytes(np.empty((batch, *y.shape[1:]), y.dtype)), np.empty(batch, np.int64)
         steps = len(hyper)

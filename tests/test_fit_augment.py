@@ -1,0 +1,132 @@
+"""Augmentation in fit: what each step trains on, what is left alone, what is refused."""
+
+import numpy as np
+import pytest
+from model_helpers import assert_same, small_data, small_model, state_of
+
+import fastnn as fn
+import fastnn_kernels.reference as ref
+from fastnn.augment import Crop, Cutout, Flip, MixUp, Rotate, Shift
+
+SEED = 4
+STEPS = [Flip(), Crop(1, fill=0.5), Shift((0, 2)), Rotate(30), Cutout((2, 3)), Flip(False, True)]
+
+
+def by_hand(x, step):
+    stream = {"seed": SEED, "step": step}
+    x = ref.flip(x, **stream)
+    x = ref.crop(x, 1, fill=0.5, **stream)
+    x = ref.shift(x, (0, 2), **stream)
+    x = ref.rotate(x, 30, **stream)
+    x = ref.cutout(x, (2, 3), **stream)
+    return ref.flip(x, horizontal=False, vertical=True, op=1, **stream)
+
+
+def test_each_step_trains_on_images_changed_anew():
+    x, y = small_data(20)
+    model, expected = small_model(seed=SEED), small_model(seed=SEED)
+    model.fit(x, y, augment=STEPS, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    for step in range(6):
+        part = slice(8 * (step % 3), 8 * (step % 3) + 8)
+        expected.train_step(by_hand(x[part], 1 + step), y[part])
+    assert_same(model.params, expected.params)
+
+
+def test_mixup_mixes_labels_as_rows_of_shares():
+    x, y = small_data(20)
+    model, expected = small_model(seed=SEED), small_model(seed=SEED)
+    history = model.fit(x, y, augment=[MixUp(0.4)], batch_size=10, shuffle=False, verbose=0)
+    for step, part in enumerate([slice(10), slice(10, 20)]):
+        expected.train_step(*ref.mixup(x[part], np.eye(5)[y[part]], 0.4, seed=SEED, step=1 + step))
+    assert_same(model.params, expected.params)
+    assert 0 <= history["accuracy"][0] <= 1
+
+
+def test_mixup_mixes_the_targets_of_a_regression_and_batches_that_come_one_by_one():
+    x, _ = small_data(20)
+    y = np.random.default_rng(0).standard_normal((20, 5))
+    model, streamed, expected = (small_model(loss="mean_squared_error", seed=SEED) for _ in range(3))
+    parts = [slice(10), slice(10, 20)]
+    model.fit(x, y, augment=[MixUp(0.4)], batch_size=10, shuffle=False, verbose=0)
+    streamed.fit(((x[p], y[p]) for p in parts), augment=[MixUp(0.4)], verbose=0)
+    for step, part in enumerate(parts):
+        expected.train_step(*ref.mixup(x[part], y[part], 0.4, seed=SEED, step=1 + step))
+    assert_same(model.params, expected.params)
+    assert_same(streamed.params, expected.params)
+
+
+def test_features_may_be_mixed():
+    layers = [fn.Dense(3)]
+    model = fn.Sequential(layers, input_shape=(4,))
+    model.backend = "reference"
+    model.compile(optimizer="sgd", loss="softmax_cross_entropy")
+    model.fit(np.ones((6, 4)), np.arange(6) % 3, augment=[MixUp(1.0)], verbose=0)
+    with pytest.raises(ValueError, match=r"fit: augment has Flip\(.*\), which needs images \(C, H, W\)"):
+        model.fit(np.ones((6, 4)), np.arange(6) % 3, augment=[Flip()], verbose=0)
+
+
+def test_the_compiled_backend_trains_as_the_reference():
+    x, y = small_data(20)
+    compiled, reference = small_model("compiled", seed=SEED), small_model(seed=SEED)
+    for model in (compiled, reference):
+        model.fit(x, y, augment=[*STEPS, MixUp(0.4)], epochs=2, batch_size=17, verbose=0)
+    assert_same(compiled.params, reference.params, rtol=1e-9, atol=1e-12)
+
+
+def test_only_the_steps_of_fit_are_augmented():
+    x, y = small_data(20)
+    model, expected = small_model(), small_model()
+    history = model.fit(x, y, augment=STEPS, validation_data=(x, y), batch_size=20, verbose=0)
+    assert history["val_loss"][0] == model.evaluate(x, y, batch_size=20)["loss"]
+    for name, value in expected.params.items():
+        value[...] = model.params[name]
+    assert model.gradients(x, y)[0] == expected.gradients(x, y)[0]
+    assert model.train_step(x, y) == expected.train_step(x, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"augment": Flip()}, TypeError, r"fit: augment is Flip\(.*\), a list of steps of fastnn.augment is needed"),
+        ({"augment": ["flip"]}, TypeError, r"fit: augment\[0\] is 'flip', a step of fastnn.augment is needed"),
+        ({"augment": [Crop(2, size=4)]}, ValueError, r"the model needs images of size \(6, 6\)"),
+        ({"augment": [MixUp(1.0)] * 2}, ValueError, "fit: augment has 2 MixUp, one at most is needed"),
+        ({"augment": [MixUp(1.0)], "sample_weight": np.ones(20)}, ValueError, "sample_weight and MixUp are both given"),
+        ({"augment": [MixUp(1.0)], "class_weight": {0: 2.0}}, ValueError, "class_weight and MixUp are both given"),
+    ],
+)
+def test_what_does_not_suit_is_refused_before_anything_changes(options, error, message):
+    x, y = small_data(20)
+    model = small_model()
+    before = state_of(model)
+    with pytest.raises(error, match=message):
+        model.fit(x, y, verbose=0, **options)
+    assert_same(state_of(model), before)
+
+
+def test_labels_that_are_left_out_cannot_be_mixed():
+    x, y = small_data(20)
+    model = small_model()
+    model.compile("sgd", fn.losses.SoftmaxCrossEntropy(ignore_index=-1))
+    y[3] = -1
+    with pytest.raises(ValueError, match="fit: y has the label -1, which is left out, but MixUp mixes all samples"):
+        model.fit(x, y, augment=[MixUp(1.0)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Flip(probability=1.5), "Flip: probability"),
+        (lambda: Flip(horizontal=1), "Flip: horizontal"),
+        (lambda: Crop(-1), "Crop: padding"),
+        (lambda: Crop(1, size=0), "Crop: size"),
+        (lambda: Crop(1, fill=np.inf), "Crop: fill"),
+        (lambda: Shift(1.5), "Shift: max_shift"),
+        (lambda: Rotate(400), "Rotate: degrees"),
+        (lambda: Cutout(0), "Cutout: size"),
+        (lambda: MixUp(0.0), "MixUp: alpha"),
+    ],
+)
+def test_options_are_checked_where_they_are_written(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()
