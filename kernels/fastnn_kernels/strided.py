@@ -107,7 +107,8 @@ def vstore_places(typingctx, places, index, offset, base, step, count):
         L = offset.lanes
         if simd.dtype_of(places) == offset.dtype:
             wide, add, mul = vector.type, builder.fadd, builder.fmul
-            whole, base, step = vector, *(builder.sitofp(number, wide.element) for number in (base, step))
+            whole = vector
+            base, step = builder.sitofp(base, wide.element), builder.sitofp(step, wide.element)
         else:
             wide, add, mul = ir.VectorType(_I64, L), builder.add, builder.mul
             whole = builder.fptosi(vector, ir.VectorType(ir.IntType(offset.dtype.bitwidth), L))
