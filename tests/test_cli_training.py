@@ -8,7 +8,7 @@ from test_cli import error_of
 
 import fastnn as fn
 from fastnn import training
-from fastnn.cli import main, train
+from fastnn.cli import augmentation, main, train
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,44 @@ def test_every_preset_trains(tmp_path, model):
     np.savez(tmp_path / "a.npz", x=rng.random((10, 16, 16), dtype=np.float32), y=np.arange(10) % 2)
     out = run(tmp_path / "a.npz", tmp_path / "a.json", "--model", model, "--epochs", "1")
     assert np.isfinite(out["test"]["loss"])
+
+
+def test_augmentation_by_name():
+    steps = augmentation.parse("flip,crop=2,shift,rotate=30,cutout,mixup=0.4")
+    assert augmentation.as_text(steps) == "flip,crop=2,shift,rotate=30,cutout,mixup=0.4"
+    a = fn.augment
+    expected = [a.Flip(), a.Crop(2), a.Shift(4), a.Rotate(30.0), a.Cutout(7), a.MixUp(0.4)]
+    assert augmentation.build(steps, (3, 32, 28)) == [*expected[:2], a.Shift(3), *expected[3:]]
+    few = augmentation.build(augmentation.parse("crop,rotate,mixup"), (1, 4, 4))
+    assert few == [a.Crop(1), a.Rotate(10.0), a.MixUp(0.2)]
+    assert {name for name, _ in augmentation.STEPS.values()} == set(a.__all__) - {"AugmentStep"}
+
+
+@pytest.mark.parametrize("text", ["", "fly", "flip=2", "crop=", "crop=-1", "crop=1.5", "flip,", "mixup=nan"])
+def test_wrong_augmentation_is_one_line(capsys, text):
+    assert "--augment" in error_of(capsys, "train", "--augment", text)
+
+
+def test_training_with_augmentation_is_seeded(noise, tmp_path):
+    words = ["--epochs", "2", "--augment", "flip,shift=1"]
+    first, again = (run(noise, tmp_path / "a.json", *words) for _ in range(2))
+    plain = run(noise, tmp_path / "a.json", "--epochs", "2")
+    assert first["history"]["loss"] == again["history"]["loss"] != plain["history"]["loss"]
+    assert first["config"]["augment"] == "flip,shift=1"
+
+
+def test_warmup_takes_every_preset_and_every_optimizer(monkeypatch, capsys):
+    seen = []
+
+    def warmed(model, batch_size):
+        seen.append((len(model.layers), model.input_shape, model._optimizer, batch_size))
+        return 0.0
+
+    monkeypatch.setattr(fn, "warmup", warmed, raising=False)
+    assert main(["warmup", "--batch-size", "16"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(train.MODELS)
+    assert {type(optimizer).__name__ for _, _, optimizer, _ in seen} == {name for name, _ in train.OPTIMIZERS.values()}
+    assert {shape for _, shape, _, _ in seen} == {(1, 8, 8), (1, 28, 28), (3, 32, 32)}
+    assert {size for *_, size in seen} == {16}
+    assert "'vgg' is none of" in error_of(capsys, "warmup", "vgg")
+    assert "--batch-size" in error_of(capsys, "warmup", "--batch-size", "full")

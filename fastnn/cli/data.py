@@ -31,7 +31,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def load(options: argparse.Namespace) -> "TrainTest":
-    """Read the data set that was asked for, and check that its labels count the classes."""
+    """Read the data set that was asked for, and check that its labels count the classes.
+
+    Images are uint8 where the files have them so: a quarter of the memory, scaled where they are read.
+    """
     from .. import datasets
     from ..datasets.idx_sets import find_files
 
@@ -40,13 +43,14 @@ def load(options: argparse.Namespace) -> "TrainTest":
     if name == "digits":
         return datasets.digits(seed=options.seed)
     if name in known:
-        return known[name](options.data_dir, download=options.download)
+        return known[name](options.data_dir, dtype="uint8", download=options.download)
     path = Path(name)
     if path.suffix == ".npz":
         return _counted(name, datasets.load_npz(path, seed=options.seed))
     if find_files(path)[0]:
-        return _counted(name, datasets.load_idx(path))
-    return datasets.image_folder(path, size=options.image_size, grayscale=options.grayscale, seed=options.seed)
+        return _counted(name, datasets.load_idx(path, dtype="uint8"))
+    size, grayscale = options.image_size, options.grayscale
+    return datasets.image_folder(path, size=size, grayscale=grayscale, seed=options.seed, dtype="uint8")
 
 
 def class_names(data: "TrainTest") -> tuple[str, ...]:

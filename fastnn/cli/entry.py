@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import evaluate, info, predict, train
+from . import evaluate, info, predict, train, warmup
 
-COMMANDS = (train, evaluate, predict, info)
+COMMANDS = (train, evaluate, predict, warmup, info)
 
 
 class _Parser(argparse.ArgumentParser):

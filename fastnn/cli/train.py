@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import jsonfile
-from . import data, evaluate, outputs
+from . import augmentation, data, evaluate, outputs
 from .arguments import batch_size, not_negative, positive_float, positive_int, share
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def add(commands: "Commands") -> None:
         "the end; default %(default)s",
     )
     add("--warmup-epochs", type=positive_float, metavar="X", help="epochs in which the learning rate grows from 0")
+    add("--augment", type=augmentation.parse, default=[], metavar="STEP,...", help=augmentation.HELP)
     add("--validation-split", type=share, default=0.0, metavar="SHARE", help="of the training images, not trained on")
     add("--early-stopping", type=positive_int, metavar="PATIENCE", help="epochs without a better validation loss")
     evaluate.add_running(parser)
@@ -83,7 +84,12 @@ def run(options: argparse.Namespace) -> None:
     test = model.evaluate(x_test, y_test)
     print(f"test accuracy {test['accuracy']:.4f}", flush=True)  # before the files, which a full disk may refuse
     given = {key: value for key, value in vars(options).items() if key not in NOT_SETTINGS}
-    config = {**given, "lr": model.lr, "threads": fn.get_num_threads()}
+    config = {
+        **given,
+        "augment": augmentation.as_text(options.augment),
+        "lr": model.lr,
+        "threads": fn.get_num_threads(),
+    }
     result = {
         "config": {**config, "input_shape": model.input_shape, "classes": len(names)},
         "history": history.history,
@@ -151,6 +157,7 @@ def _fit(
             batch_size=options.batch_size,
             validation_split=options.validation_split,
             callbacks=called,
+            augment=augmentation.build(options.augment, model.input_shape),
             resume=options.resume,
         )
     except KeyboardInterrupt:

@@ -20,8 +20,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
-from .conv_narrow import sums_stages, weight_stage
-from .narrow import is_wide
+from .conv_narrow import is_wide, sums_stages, weight_stage
 
 
 class Options(NamedTuple):
