@@ -9,6 +9,7 @@ import pytest
 from helpers import examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pool_windows import planes, sizes, windows
 from tapes import threads
 
 import fastnn_kernels as fk
@@ -20,41 +21,9 @@ both = pytest.mark.parametrize("kernels", [fk, ref], ids=["compiled", "reference
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 both_algorithms = pytest.mark.parametrize("algorithm", ["direct", "im2col"])
 dtypes = st.sampled_from([np.float32, np.float64])
-planes = st.tuples(st.integers(1, 3), st.integers(1, 3))
-# Half of the rows hold several vectors of any machine.
-sizes = st.tuples(st.integers(1, 10), st.one_of(st.integers(30, 70), st.integers(1, 12)))
-
 
 def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-4, 5, shape)
-
-
-@st.composite
-def windows(draw: Any, dilated: bool) -> tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]:
-    """Draw images, a kernel and options that fit."""
-    pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
-    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
-    dilation = draw(st.one_of(st.just((1, 1)), st.tuples(st.integers(1, 3), st.integers(1, 3)))) if dilated else (1, 1)
-    most = [(d * (k - 1) + 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
-    high, wide = (st.integers(0, m) for m in most)
-    padding = draw(
-        st.one_of(
-            st.integers(0, min(most)),
-            st.tuples(high, wide),
-            st.tuples(st.tuples(high, high), st.tuples(wide, wide)),
-            st.sampled_from(["valid", "same"]),
-        )
-    )
-    stride = 1 if padding == "same" else draw(st.one_of(st.none(), st.integers(1, 4), pairs))
-    options = {"stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
-    if dilated:
-        options["dilation"] = dilation
-    shape = (*draw(planes), *draw(sizes))
-    try:
-        (ref.max_pool2d if dilated else ref.avg_pool2d)(np.zeros(shape), kernel, **options)
-    except ValueError:
-        assume(False)
-    return shape, kernel, options
 
 
 @examples

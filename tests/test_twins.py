@@ -48,6 +48,13 @@ def test_signatures_are_equal(name: str) -> None:
     assert parameters(getattr(fk, name)) == parameters(getattr(ref, name))
 
 
+@both
+@pytest.mark.parametrize("name", ref.__all__)
+def test_docstrings_say_what_raises(name: str, kernels: types.ModuleType) -> None:
+    _, _, part = (inspect.getdoc(getattr(kernels, name)) or "").partition("\nRaises\n------\n")
+    assert part.startswith(("TypeError", "ValueError")) and "    If " in part
+
+
 @both_dtypes
 @all_cases
 def test_kernel_equals_twin(case: Case, dtype: type) -> None:

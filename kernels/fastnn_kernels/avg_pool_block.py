@@ -7,12 +7,14 @@ from .vmath import vset
 
 @inline
 def _total(x, xo, x_row, i0, i1, j0, j1):
-    """Sum of the elements of one window."""
+    """Sum of the elements of one window, first down its columns: the order of `average_plane`, hence the same bits."""
     L = lanes(x)
     total = vset(x, 0.0)
-    for i in range(i0, i1):
-        for j in range(j0, j1):
-            total = total + vload(x, xo + i * x_row + j * L)
+    for j in range(j0, j1):
+        column = vload(x, xo + i0 * x_row + j * L)
+        for i in range(i0 + 1, i1):
+            column = column + vload(x, xo + i * x_row + j * L)
+        total = total + column
     return total
 
 

@@ -10,7 +10,7 @@ from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import MAX_IM2COL
-from .pool_plane import max_pool2d_plane
+from .pool_plane import max_pool2d_backward_plane, max_pool2d_plane
 
 
 def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
@@ -22,10 +22,7 @@ def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, 
 def _max_pool2d_backward_entry(workers, dy, argmax, dx, planes, size, outputs):
     """One plane of `dx` a task, so that every pixel has one owner, who adds in the order of the windows."""
     for plane in prange(planes):
-        for k in range(size):
-            dx[plane * size + k] = 0
-        for k in range(outputs):
-            dx[plane * size + argmax[plane * outputs + k]] += dy[plane * outputs + k]
+        max_pool2d_backward_plane(dy, plane * outputs, argmax, plane * outputs, dx, plane * size, size, outputs)
 
 
 FORWARD, BACKWARD = entries(_max_pool2d_entry), entries(_max_pool2d_backward_entry)

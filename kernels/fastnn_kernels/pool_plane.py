@@ -50,7 +50,7 @@ def _first_maximum(x, xo, width, i0, i1, j0, j1, dh, dw):
 
 @kernel
 def max_pool2d_plane(x, xo, y, argmax, yo, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
-    """Maximum of each window of one plane, and its index in the plane."""
+    """Maximum of each window of one plane, and its index in the plane: as int64, or as floats up to `EXACT`."""
     L = lanes(x)
     first, last = windows_inside(ow, sw, left, (kw - 1) * dw + 1, width)
     if height * width > EXACT:
@@ -87,6 +87,17 @@ def max_pool2d_plane(x, xo, y, argmax, yo, height, width, kh, kw, oh, ow, sh, sw
             vstore_places(argmax, to + q, where, start, sw, n)
 
 
+@kernel
+def max_pool2d_backward_plane(dy, do, argmax, ao, dx, xo, size, outputs):
+    """Add each output's gradient to the pixel that won, in the order of the windows."""
+    L = lanes(dx)
+    zero = vset(dx, 0.0)
+    for k in range(0, size, L):
+        store_first(dx, xo + k, zero, min(L, size - k))
+    for k in range(outputs):
+        dx[xo + np.int64(argmax[ao + k])] += dy[do + k]
+
+
 @inline
 def store_first(y, at, value, n):
     """Store `n` lanes: masked stores are slow on some machines, so only where they must be."""
@@ -97,13 +108,12 @@ def store_first(y, at, value, n):
 
 
 @kernel
-def window_table(size, places, k, step, before, after, include_pad):
+def fill_window_table(table, size, places, k, step, before, after, include_pad):
     """Start, end and divisor of each window of an average along a side, one behind the other.
 
     Without a kernel (k = 0) they are those of an adaptive average: ``floor(p * size / places)`` to
     ``ceil((p + 1) * size / places)``.
     """
-    table = np.empty(3 * places, np.int64)
     for p in range(places):
         if k == 0:
             start, end = p * size // places, -(-(p + 1) * size // places)
@@ -114,6 +124,13 @@ def window_table(size, places, k, step, before, after, include_pad):
         table[p] = start
         table[places + p] = end
         table[2 * places + p] = divisor if include_pad else end - start
+
+
+@kernel
+def window_table(size, places, k, step, before, after, include_pad):
+    """Return a new table of windows."""
+    table = np.empty(3 * places, np.int64)
+    fill_window_table(table, size, places, k, step, before, after, include_pad)
     return table
 
 

@@ -95,19 +95,27 @@ def vstore_even(typingctx, memory, index, value, count):
 
 @intrinsic
 def vstore_places(typingctx, places, index, offset, base, step, count):
-    """Store ``base + lane * step + offset`` as int64 for the first `count` lanes; offsets are whole and below 2**24."""
-    if not isinstance(offset, Vec) or simd.dtype_of(places) != types.int64:
+    """Store ``base + lane * step + offset`` for the first `count` lanes; offsets are whole and below 2**24.
+
+    As int64, or as floats of the offsets' dtype where the sum is below 2**24 too.
+    """
+    if not isinstance(offset, Vec) or simd.dtype_of(places) not in (types.int64, offset.dtype):
         return None
 
     def codegen(context, builder, sig, args):
         memory, index, vector, base, step, count = args
         L = offset.lanes
-        wide = ir.VectorType(_I64, L)
-        whole = builder.fptosi(vector, ir.VectorType(ir.IntType(offset.dtype.bitwidth), L))
-        if offset.dtype.bitwidth < 64:
-            whole = builder.sext(whole, wide)
-        lanes = builder.mul(ir.Constant(wide, list(range(L))), simd.emit_splat(builder, wide, step))
-        result = builder.add(builder.add(whole, simd.emit_splat(builder, wide, base)), lanes)
+        if simd.dtype_of(places) == offset.dtype:
+            wide, add, mul = vector.type, builder.fadd, builder.fmul
+            whole = vector
+            base, step = builder.sitofp(base, wide.element), builder.sitofp(step, wide.element)
+        else:
+            wide, add, mul = ir.VectorType(_I64, L), builder.add, builder.mul
+            whole = builder.fptosi(vector, ir.VectorType(ir.IntType(offset.dtype.bitwidth), L))
+            if offset.dtype.bitwidth < 64:
+                whole = builder.sext(whole, wide)
+        lanes = mul(ir.Constant(wide, list(range(L))), simd.emit_splat(builder, wide, step))
+        result = add(add(whole, simd.emit_splat(builder, wide, base)), lanes)
         place = simd.address(context, builder, places, memory, index)
         simd.emit_masked(builder, "store", wide, place, count, result)
         return context.get_dummy_value()

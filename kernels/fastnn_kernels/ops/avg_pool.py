@@ -12,19 +12,20 @@ from ..avg_pool_block import (
 )
 from ..reference.twins import pool as twins
 from ..registry import Kernel, Op
-from ..stage import Axis, Call, Stage
+from ..stage import Call
 from .pool import windows_of
+from .pool_narrow import average_stages
 
 
-def _average(name, shape, forward, backward):
-    """Return the registry's row of an average."""
+def _average(name, shape, forward, backward, numbers):
+    """Return the registry's row of an average; `numbers` as in `average_stages`."""
     return Op(
         name,
         shape,
         Kernel("forward", ("x",), ("y",), getattr(twins, f"{name}_forward"),
-               (Stage(Axis.BLOCK, ("x",), ("y",), forward),)),
+               average_stages("x", "y", forward, numbers)),
         (Kernel("backward", ("dy",), ("dx",), getattr(twins, f"{name}_backward"),
-                (Stage(Axis.BLOCK, ("dy",), ("dx",), backward),)),),
+                average_stages("dy", "dx", backward, numbers)),),
     )
 
 
@@ -54,11 +55,17 @@ def make_backward(kh, kw):
     return avg_pool2d_backward
 
 
+def _numbers(row, images):
+    """Kernel, stride, padding and whether it counts, for images of this shape."""
+    w = windows_of(row.op, images, **row.attrs)
+    return *w.kernel, *w.stride, *w.pads, int(row.attrs.get("count_include_pad", True))
+
+
 def _windowed(make, source, target, images):
     def call(row, places, machine):
         a, b, shape = places[source], places[target], places[images].shape
         w = windows_of(row.op, shape, **row.attrs)
-        options = (*shape, *w.out, *w.stride, *w.pads, int(row.attrs.get("count_include_pad", True)))
+        options = (*shape, *w.out, *_numbers(row, shape)[2:])
         return Call(make(*w.kernel), (a.channel, a.row, b.channel, b.row, *options))
 
     return call
@@ -69,7 +76,8 @@ def _windowed_shape(shapes, **attrs):
 
 
 AVG_POOL2D = _average(
-    "avg_pool2d", _windowed_shape, _windowed(make_forward, "x", "y", "x"), _windowed(make_backward, "dy", "dx", "dx")
+    "avg_pool2d", _windowed_shape, _windowed(make_forward, "x", "y", "x"), _windowed(make_backward, "dy", "dx", "dx"),
+    _numbers,
 )
 
 
@@ -105,9 +113,15 @@ def _global_shape(shapes, **attrs):
     return {"y": shapes["x"][:1]}
 
 
+def _no_window(row, images):
+    """Stand in for `_numbers` where the output's size says it all."""
+    return (0,) * 8 + (1,)
+
+
 _COVERING = (
     _covering(adaptive_avg_pool2d_forward, "x", "y", "x", "y"),
     _covering(adaptive_avg_pool2d_backward, "dy", "dx", "dx", "dy"),
+    _no_window,
 )
 ADAPTIVE_AVG_POOL2D = _average("adaptive_avg_pool2d", _adaptive_shape, *_COVERING)
 # One window, and (C,) instead of (C, 1, 1): the same elements.

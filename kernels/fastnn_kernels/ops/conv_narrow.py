@@ -33,11 +33,11 @@ from ..conv_plan import (
 )
 from ..im2col_block import places_inside
 from ..layout import copy_elements
-from ..simd import lanes, pointer_at, vstore, whole
+from ..simd import lanes, vstore, whole
 from ..stage import Axis, Call, Space, Stage
-from ..task import cast_pointer
 from ..tile import tile
 from ..vmath import vset
+from .narrow import is_narrow, table_at, table_elements
 
 # Integers of the convolution itself among an op's options; others follow.
 _CONV = len(Conv._fields)
@@ -56,13 +56,6 @@ def _read(t):
     return conv, view, target, sums, maps
 
 
-@kernel
-def _table_at(t, offset):
-    """Return the table of int64 that lies in the arena from `offset` on."""
-    elements = lanes(whole(t.arena)) // lanes(t.out)
-    return pointer_at(cast_pointer(t.arena, t.order), (offset + elements - 1) // elements)
-
-
 @functools.cache
 def make_pack(rows):
     """Pack in tiles of `rows` filters."""
@@ -71,7 +64,7 @@ def make_pack(rows):
         """Pack the weights, copy the bias, and note where each product's pixels are."""
         m, at, o = whole(t.arena), t.at, t.options
         conv, view, target, sums, maps = _read(t)
-        table, entry, to = _table_at(t, at[o[FIRST_WRITTEN]]), 0, at[o[FIRST_WRITTEN] + 2]
+        table, entry, to = table_at(t, at[o[FIRST_WRITTEN]]), 0, at[o[FIRST_WRITTEN] + 2]
         inner, per, taps = sums.channels // conv.groups, sums.filters // conv.groups, conv.kh * conv.kw
         row_stride, channel_stride = (taps, per * taps) if o[BACKWARD] != 0 else (sums.terms, taps)
         for phase in range(target.high * target.wide):
@@ -98,7 +91,7 @@ def make_sums(rows, cols):
         conv, view, target, sums, maps = _read(t)
         L, per, plane = lanes(m), sums.filters // conv.groups, target.height * target.width
         channel = sums.channels // conv.groups * maps.high * maps.wide * maps.size
-        table, entry, w = _table_at(t, at[1]), 0, at[3]
+        table, entry, w = table_at(t, at[1]), 0, at[3]
         behind = at[5] + conv.groups * channel
         stage_block(m, at[0], 1, sums.channels, 0, view, m, at[5], maps, maps.rows)
         vstore(m, behind, vset(m, 0.0))
@@ -138,7 +131,7 @@ def make_weight(rows, cols):
         conv, view, target, sums, maps = _read(t)
         L, per, terms = lanes(m), conv.k // conv.groups, max(sums.terms, cols)
         channel = conv.c // conv.groups * maps.high * maps.wide * maps.size
-        table = _table_at(t, at[2])
+        table = table_at(t, at[2])
         weights, _ = phase_taps(conv, view, target, 0, False)
         tap_table(view, maps, weights, conv.c // conv.groups, table, 0)
         for k in range(sums.terms, terms):
@@ -167,25 +160,10 @@ def make_weight(rows, cols):
     return conv2d_narrow_weight
 
 
-def is_narrow(row, machine):
-    """Whether the stages of this file run the row."""
-    return machine.narrow
-
-
-def is_wide(row, machine):
-    """Whether the stages for lane blocks run the row."""
-    return not machine.narrow
-
-
 def _numbers(s):
     """Return the fields of `Conv` for one sample, from the sizes of a row."""
     return (1, s.groups * s.channels, s.groups * s.filters, s.groups, s.height, s.width, s.kh, s.kw, s.oh, s.ow,
             s.sh, s.sw, s.gap_h, s.gap_w, s.top, s.left)
-
-
-def _table_elements(terms):
-    # An int64 is at most two elements; one more to start at a multiple of it.
-    return 2 * terms + 1
 
 
 def _staged_elements(channels, kh, kw, sh, sw, rows, cols, reach_h, reach_w, machine):
@@ -225,7 +203,7 @@ def sums_stages(sizes, source, target, backward, *bias):
         inner, outer = (s.filters, s.channels) if backward else (s.channels, s.filters)
         terms = inner * s.kh * s.kw
         return {
-            "table": (Space.FIXED, _table_elements(terms)),
+            "table": (Space.FIXED, table_elements(terms)),
             "start": (Space.FIXED, s.groups * outer),
             "terms": (Space.FIXED, s.groups * -(-outer // ROWS) * ROWS * terms),
         }
@@ -261,7 +239,7 @@ def weight_stage(sizes, maps, images, *written):
         filters, vectors = s.groups * s.filters, -(-s.oh * (s.ow + reach_w) // machine.vector)
         staged = _staged_elements(s.groups * s.channels, s.kh, s.kw, s.sh, s.sw, s.oh, s.ow, reach_h, reach_w, machine)
         room = staged + (filters * vectors + 3) * machine.vector + filters * terms
-        return {"taps": (Space.WORK, _table_elements(terms)), "staged": (Space.WORK, room)}
+        return {"taps": (Space.WORK, table_elements(terms)), "staged": (Space.WORK, room)}
 
     # The temporaries come first: a transposed convolution writes no db here, which would move what stands behind it.
     return Stage(Axis.BLOCK, (maps, images), ("taps", "staged", *written), call, temps=temps, plain=True,

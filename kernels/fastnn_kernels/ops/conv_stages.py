@@ -20,7 +20,8 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
-from .conv_narrow import is_wide, sums_stages, weight_stage
+from .conv_narrow import sums_stages, weight_stage
+from .narrow import is_wide
 
 
 class Options(NamedTuple):

@@ -6,8 +6,9 @@ from .._windows import pool_windows
 from ..max_pool_block import max_pool2d_backward_block, max_pool2d_block
 from ..reference.twins import pool as twins
 from ..registry import Kernel, Op
-from ..stage import Axis, Call, Stage
+from ..stage import Call
 from ..task import TRAINING
+from .pool_narrow import max_stages
 
 # The number of an element within its window is kept as a float, which counts exactly up to here.
 _MOST_ELEMENTS = 2**24
@@ -75,7 +76,7 @@ MAX_POOL2D = Op(
     "max_pool2d",
     shape,
     Kernel("forward", ("x",), ("y", "argmax"), twins.max_pool2d_forward,
-           (Stage(Axis.BLOCK, ("x",), ("y", "argmax"), _forward),)),
+           max_stages(("x",), ("y", "argmax"), _forward, _options)),
     (Kernel("backward", ("dy", "argmax"), ("dx",), twins.max_pool2d_backward,
-            (Stage(Axis.BLOCK, ("dy", "argmax"), ("dx",), _backward),)),),
+            max_stages(("dy", "argmax"), ("dx",), _backward, _options)),),
 )

@@ -10,7 +10,13 @@ from ._result import result
 
 
 def global_avg_pool2d(x: Array, *, out: Array | None = None) -> Array:
-    """Take the average of each plane: x (N, C, H, W) -> (N, C)."""
+    """Take the average of each plane: x (N, C, H, W) -> (N, C).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W) with pixels and channels, or `out` does not fit.
+    """
     _, _, height, width = image_size("global_avg_pool2d", x.shape)
     return result("global_avg_pool2d", x.sum(axis=(2, 3)) / (height * width), out, x)
 
@@ -18,7 +24,13 @@ def global_avg_pool2d(x: Array, *, out: Array | None = None) -> Array:
 def global_avg_pool2d_backward(
     dy: Array, x_shape: tuple[int, int, int, int], *, out: Array | None = None
 ) -> Array:
-    """Return dx of shape `x_shape`: every pixel of a plane gets dy (N, C) by the number of pixels."""
+    """Return dx of shape `x_shape`: every pixel of a plane gets dy (N, C) by the number of pixels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x_shape` is no shape of images with pixels and channels, `dy` does not belong to it, or `out` does not fit.
+    """
     name = "global_avg_pool2d_backward"
     rank(name, "dy", dy.shape, 2)
     n, c, height, width = image_size(name, options.shape(f"{name}: x_shape", x_shape, 4))
@@ -40,6 +52,12 @@ def adaptive_avg_pool2d(x: Array, output_size: Size, *, out: Array | None = None
     -------
     (N, C, OH, OW)
         Of the rows ``floor(oh * H / OH)`` to ``ceil((oh + 1) * H / OH)``, and the same along the width.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W) with pixels and channels, `output_size` is not made of integers from 1 on, or `out`
+        does not fit.
     """
     n, c, height, width = image_size("adaptive_avg_pool2d", x.shape)
     oh, ow = options.pair("adaptive_avg_pool2d: output_size", output_size, 1)
@@ -54,7 +72,13 @@ def adaptive_avg_pool2d(x: Array, output_size: Size, *, out: Array | None = None
 def adaptive_avg_pool2d_backward(
     dy: Array, x_shape: tuple[int, int, int, int], *, out: Array | None = None
 ) -> Array:
-    """Return dx of shape `x_shape`: each dy, by the size of its window, goes to all pixels of the window."""
+    """Return dx of shape `x_shape`: each dy, by the size of its window, goes to all pixels of the window.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x_shape` is no shape of images with pixels and channels, `dy` does not belong to it, or `out` does not fit.
+    """
     name = "adaptive_avg_pool2d_backward"
     n, c, height, width = image_size(name, options.shape(f"{name}: x_shape", x_shape, 4))
     adaptive_gradient(name, dy.shape, (n, c, height, width))

@@ -43,6 +43,11 @@ def flip(
         From 0 to 1.
     sample_offset : int
         Position of the first sample in the whole batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
     """
     augmentation.images("flip", x.shape)
     options.flag("flip: horizontal", horizontal), options.flag("flip: vertical", vertical)
@@ -91,6 +96,11 @@ def crop(
         Size of the window; None is H, W.
     seed, step, op, sample_offset
         As in `flip`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
     """
     window = augmentation.window("crop", "padding", x.shape, padding, size)
     value = augmentation.fill_value("crop", fill)
@@ -112,6 +122,11 @@ def shift(
         Value of the pixels that come in from outside.
     seed, step, op, sample_offset
         As in `flip`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
     """
     # A picture that moves down is a window that starts above it.
     window = augmentation.window("shift", "max_shift", x.shape, max_shift)
@@ -152,6 +167,11 @@ def rotate(
         Value of the pixels outside the image.
     seed, step, op, sample_offset
         As in `flip`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
     """
     augmentation.images("rotate", x.shape)
     low, high = augmentation.angles("rotate", degrees)
@@ -201,6 +221,11 @@ def cutout(
         Value written into the rectangle.
     seed, step, op, sample_offset
         As in `flip`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
     """
     augmentation.images("cutout", x.shape)
     high, wide = options.pair("cutout: size", size, 1)
@@ -255,6 +280,11 @@ def mixup(
     -------
     y : (N, ...)
     mixed_target : (N, classes)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If dtypes or shapes of `x` and `target` do not fit, or a number is out of its range.
     """
     same_dtype("mixup", x=x, target=target)
     augmentation.targets("mixup", x.shape, target.shape)

@@ -42,6 +42,11 @@ def avg_pool2d(
     Returns
     -------
     (N, C, OH, OW)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option is out of its range or does not fit the images, or `out` does not fit.
     """
     windows = pool_windows("avg_pool2d", x.shape, kernel_size, stride, padding, 1, ceil_mode)
     include_pad = options.flag("avg_pool2d: count_include_pad", count_include_pad)
@@ -70,7 +75,14 @@ def avg_pool2d_backward(
     count_include_pad: bool = True,
     out: Array | None = None,
 ) -> Array:
-    """Return dx of shape `x_shape`: each dy, by its window's divisor, goes to all pixels of the window."""
+    """Return dx of shape `x_shape`: each dy, by its window's divisor, goes to all pixels of the window.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of its range or does not fit `x_shape`, `dy` is not of the output's shape, or `out` does not
+        fit.
+    """
     name = "avg_pool2d_backward"
     shape = options.shape(f"{name}: x_shape", x_shape, 4)
     windows = pool_windows(name, shape, kernel_size, stride, padding, 1, ceil_mode)

@@ -32,6 +32,12 @@ def batch_norm(
 
     Training takes mean and (biased) variance of the batch, and moves the running mean and the running (unbiased)
     variance towards them; otherwise the running ones are taken and stay as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, an option is out of its range, or in training a channel has a single value or
+        running statistics cannot be written.
     """
     name = "batch_norm"
     shapes = {"gamma": gamma.shape, "beta": beta.shape, "running_mean": running_mean.shape}
@@ -57,7 +63,13 @@ def batch_norm(
 def batch_norm_backward(
     dy: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, *, training: bool = True
 ) -> tuple[Array, Array, Array]:
-    """Return dx, dgamma and dbeta; with `training` mean and variance depend on x, else they are constants."""
+    """Return dx, dgamma and dbeta; with `training` mean and variance depend on x, else they are constants.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, or `training` is no truth value.
+    """
     name = "batch_norm_backward"
     training = options.flag(f"{name}: training", training)
     check.batch_norm_shapes(name, x.shape, False, gamma=gamma.shape, mean=mean.shape, inv_std=inv_std.shape)

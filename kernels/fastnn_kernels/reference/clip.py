@@ -8,14 +8,26 @@ from .._update_checks import unit_axis
 
 
 def clip_by_value(grads: Array, limit: float) -> None:
-    """Set what is above `limit` to it, and what is below -limit to that."""
+    """Set what is above `limit` to it, and what is below -limit to that.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `grads` is no flat, contiguous, writeable array, or `limit` is not above 0.
+    """
     in_place_memory("clip_by_value", "grads", grads, 1)
     limit = limit_above_0("clip_by_value", limit)
     np.clip(grads, -limit, limit, out=grads)
 
 
 def clip_by_global_norm(grads: Array, limit: float) -> float:
-    """Do grads *= min(1, limit / (norm + 1e-6)) and return the norm before that, as PyTorch's clip_grad_norm_."""
+    """Do grads *= min(1, limit / (norm + 1e-6)) and return the norm before that, as PyTorch's clip_grad_norm_.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `grads` is no flat, contiguous, writeable array, or `limit` is not above 0.
+    """
     in_place_memory("clip_by_global_norm", "grads", grads, 1)
     limit = limit_above_0("clip_by_global_norm", limit)
     norm = float(np.sqrt(np.sum(np.square(grads, dtype=np.float64))))
@@ -27,6 +39,11 @@ def max_norm(w: Array, limit: float, *, axis: int | None = None) -> None:
     """Do unit *= limit / norm(unit) for the units of w that are longer than `limit` (Srivastava et al. 2014, 5.1).
 
     A unit is what makes one output: a column of (n_in, n_out), a filter of (C_out, C_in, KH, KW).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `w` is no contiguous, writeable array, its number of axes needs `axis`, or a number is out of range.
     """
     in_place_memory("max_norm", "w", w)
     axis = unit_axis("max_norm", w.shape, axis)

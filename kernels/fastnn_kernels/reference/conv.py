@@ -56,6 +56,12 @@ def conv2d(
     -------
     (N, C_out, OH, OW)
         ``OH = (H + top + bottom - dilation * (KH - 1) - 1) // stride + 1``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes of `x`, `w` and `b` do not belong together, an option is out of its range or leaves no output, or
+        `out` does not fit.
     """
     options.choice("conv2d: algorithm", algorithm, options.ALGORITHMS)
     windows = conv2d_windows(
@@ -97,7 +103,13 @@ def conv2d_backward(
     dilation: Size = 1,
     groups: int = 1,
 ) -> tuple[Array, Array, Array]:
-    """Return the gradients of `conv2d` for x, w and b, given dy (N, C_out, OH, OW)."""
+    """Return the gradients of `conv2d` for x, w and b, given dy (N, C_out, OH, OW).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, or an option is out of its range.
+    """
     conv2d_windows("conv2d_backward", x.shape, w.shape, stride, padding, dilation, groups, dy_shape=dy.shape)
     dx = conv2d_backward_input(
         dy, w, x.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -119,7 +131,13 @@ def conv2d_backward_input(
     groups: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Return dx (N, C_in, H, W): each dy goes back through every kernel element to the pixel it met."""
+    """Return dx (N, C_in, H, W): each dy goes back through every kernel element to the pixel it met.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, an option is out of its range, or `out` does not fit.
+    """
     function = "conv2d_backward_input"
     n, c, height, width = options.shape(f"{function}: x_shape", x_shape, 4)
     windows = conv2d_windows(
@@ -146,7 +164,13 @@ def conv2d_backward_weight(
     groups: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Return dw (C_out, C_in / groups, KH, KW): for each kernel element, the sum of dy times the pixel it met."""
+    """Return dw (C_out, C_in / groups, KH, KW): for each kernel element, the sum of dy times the pixel it met.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, an option is out of its range, or `out` does not fit.
+    """
     function = "conv2d_backward_weight"
     shape = options.shape(f"{function}: w_shape", w_shape, 4)
     windows = conv2d_windows(function, x.shape, shape, stride, padding, dilation, groups, dy_shape=dy.shape)

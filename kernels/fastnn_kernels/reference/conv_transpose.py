@@ -45,6 +45,12 @@ def conv_transpose2d(
     -------
     (N, C_out, OH, OW)
         ``OH = (H - 1) * stride - top - bottom + dilation * (KH - 1) + output_padding + 1``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes of `x`, `w` and `b` do not belong together, an option is out of its range or leaves no output, or
+        `out` does not fit.
     """
     windows, y_shape = conv_transpose2d_windows(
         "conv_transpose2d", x.shape, w.shape, stride, padding, output_padding, dilation, groups,
@@ -74,7 +80,13 @@ def conv_transpose2d_backward(
     dilation: Size = 1,
     groups: int = 1,
 ) -> tuple[Array, Array, Array]:
-    """Return the gradients of `conv_transpose2d` for x, w and b, given dy (N, C_out, OH, OW)."""
+    """Return the gradients of `conv_transpose2d` for x, w and b, given dy (N, C_out, OH, OW).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, or an option is out of its range.
+    """
     arguments = {
         "stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation, "groups": groups,
     }  # fmt: skip
@@ -95,7 +107,13 @@ def conv_transpose2d_backward_input(
     groups: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Return dx (N, C_in, H, W): the convolution of dy with w."""
+    """Return dx (N, C_in, H, W): the convolution of dy with w.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, an option is out of its range, or `out` does not fit.
+    """
     function = "conv_transpose2d_backward_input"
     shape = options.shape(f"{function}: x_shape", x_shape, 4)
     windows, _ = conv_transpose2d_windows(
@@ -123,7 +141,13 @@ def conv_transpose2d_backward_weight(
     groups: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Return dw (C_in, C_out / groups, KH, KW): for each kernel element, the sum of x times the dy it met."""
+    """Return dw (C_in, C_out / groups, KH, KW): for each kernel element, the sum of x times the dy it met.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, an option is out of its range, or `out` does not fit.
+    """
     function = "conv_transpose2d_backward_weight"
     shape = options.shape(f"{function}: w_shape", w_shape, 4)
     windows, _ = conv_transpose2d_windows(

@@ -44,6 +44,12 @@ def softmax_cross_entropy(
         A share of 0 takes no part, also where the logit is -inf.
     d_prediction : (N, C)
         The gradient of loss.sum(): softmax(prediction) * sum(q) - q, divided as the loss.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `prediction` is not (N, C), targets, labels or class weights do not fit it or are out of their range, or an
+        option is out of its range.
     """
     function = "softmax_cross_entropy"
     checks.reduction(function, reduction)
@@ -97,6 +103,12 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
         A target of 0 takes no part; a probability of 0 under a target above 0 gives inf.
     d_prediction : (N, C)
         The gradient of loss.sum(): -target / prediction, divided by N for "mean"; 0 where the target is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes are not (N, C) or differ, probabilities or targets are out of their range, or `reduction` is none of
+        the three.
     """
     function = "categorical_cross_entropy"
     checks.reduction(function, reduction)

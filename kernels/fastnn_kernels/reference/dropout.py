@@ -14,6 +14,12 @@ def dropout(
     """Return x * mask and the mask: 0 with probability `rate`, else 1 / (1 - rate).
 
     The word of element e of a sample is word e % 4 of the counter (e // 4, position of the sample, step, op).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` has an axis of size 0 behind the first, `rate` is not from 0 to 1, or a number of the stream is out of
+        its range.
     """
     batch("dropout", "x", x.shape, 1)
     options.dropout_rate("dropout", rate)
@@ -31,7 +37,13 @@ def dropout(
 
 
 def dropout_backward(dy: Array, mask: Array, *, out: Array | None = None) -> Array:
-    """Return dy * mask; 0 where the mask is 0."""
+    """Return dy * mask; 0 where the mask is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes of `dy` and `mask` differ, an axis behind the first has size 0, or `out` does not fit.
+    """
     batch("dropout_backward", "dy", dy.shape, 1)
     same_shape("dropout_backward", dy=dy.shape, mask=mask.shape)
     with np.errstate(invalid="ignore"):

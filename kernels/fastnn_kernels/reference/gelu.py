@@ -43,14 +43,26 @@ def _inner(x: Array) -> tuple[Array, Array]:
 
 
 def gelu(x: Array, *, approximate: str = "none", out: Array | None = None) -> Array:
-    """Return x * Phi(x), or with "tanh" x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))."""
+    """Return x * Phi(x), or with "tanh" x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `approximate` is neither "none" nor "tanh", or `out` does not fit.
+    """
     form = options.choice("gelu: approximate", approximate, FORMS)
     share = _normal(x) if form == "none" else logistic(_inner(x)[0])
     return result("gelu", _times(x, share), out, x, in_place=True)
 
 
 def gelu_backward(dy: Array, x: Array, *, approximate: str = "none", out: Array | None = None) -> Array:
-    """Return dy * (Phi(x) + x * phi(x)), or the gradient of the form with tanh."""
+    """Return dy * (Phi(x) + x * phi(x)), or the gradient of the form with tanh.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes of `dy` and `x` differ, `approximate` is neither "none" nor "tanh", or `out` does not fit.
+    """
     same_shape("gelu_backward", dy=dy.shape, x=x.shape)
     if options.choice("gelu_backward: approximate", approximate, FORMS) == "none":
         derivative = _normal(x) + _times(x, _density(x))
@@ -62,12 +74,24 @@ def gelu_backward(dy: Array, x: Array, *, approximate: str = "none", out: Array 
 
 
 def silu(x: Array, *, out: Array | None = None) -> Array:
-    """Return x * sigmoid(x)."""
+    """Return x * sigmoid(x).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `out` does not fit.
+    """
     return result("silu", _times(x, logistic(x)), out, x, in_place=True)
 
 
 def silu_backward(dy: Array, x: Array, *, out: Array | None = None) -> Array:
-    """Return dy * (s + x * s * (1 - s)) with s = sigmoid(x), whose derivative is s * (1 - s)."""
+    """Return dy * (s + x * s * (1 - s)) with s = sigmoid(x), whose derivative is s * (1 - s).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes of `dy` and `x` differ, or `out` does not fit.
+    """
     same_shape("silu_backward", dy=dy.shape, x=x.shape)
     share = logistic(x)
     derivative = share + _times(x, share * (1 - share))

@@ -29,7 +29,13 @@ def _row_gradient(d_normal: Array, rows: Array, mean: Array, inv_std: Array) -> 
 def group_norm(
     x: Array, gamma: Array, beta: Array, *, groups: int, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
-    """Return gamma * normal + beta, mean and 1 / sqrt(var + eps), the latter two (N, groups)."""
+    """Return gamma * normal + beta, mean and 1 / sqrt(var + eps), the latter two (N, groups).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, `groups` does not divide the channels, or `eps` is no number of at least 0.
+    """
     groups = check.group_norm_shapes("group_norm", x.shape, groups, gamma=gamma.shape, beta=beta.shape)
     eps = options.number("group_norm: eps", eps)
     n = len(x)
@@ -41,7 +47,13 @@ def group_norm(
 def group_norm_backward(
     dy: Array, x: Array, gamma: Array, mean: Array, inv_std: Array, *, groups: int
 ) -> tuple[Array, Array, Array]:
-    """Return dx, dgamma and dbeta."""
+    """Return dx, dgamma and dbeta.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, or `groups` does not divide the channels.
+    """
     name = "group_norm_backward"
     groups = check.group_norm_shapes(name, x.shape, groups, gamma=gamma.shape, mean=mean.shape, inv_std=inv_std.shape)
     check.output_gradient(name, dy.shape, x.shape)
@@ -55,7 +67,13 @@ def group_norm_backward(
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tuple[Array, Array, Array]:
-    """Return gamma * normal + beta, mean and 1 / sqrt(var + eps), the latter two shaped as the axes before gamma's."""
+    """Return gamma * normal + beta, mean and 1 / sqrt(var + eps), the latter two shaped as the axes before gamma's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, or `eps` is no number of at least 0.
+    """
     check.layer_norm_shapes("layer_norm", x.shape, gamma.shape, beta=beta.shape)
     eps = options.number("layer_norm: eps", eps)
     others = x.shape[: -gamma.ndim]
@@ -67,7 +85,13 @@ def layer_norm(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> tup
 def layer_norm_backward(
     dy: Array, x: Array, gamma: Array, mean: Array, inv_std: Array
 ) -> tuple[Array, Array, Array]:
-    """Return dx, dgamma and dbeta."""
+    """Return dx, dgamma and dbeta.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not belong together.
+    """
     name = "layer_norm_backward"
     check.layer_norm_shapes(name, x.shape, gamma.shape, mean=mean.shape, inv_std=inv_std.shape)
     check.output_gradient(name, dy.shape, x.shape)

@@ -16,7 +16,13 @@ def pad(x: Array, pads: Pads) -> Array:
 
 
 def crop(padded: Array, pads: Pads) -> Array:
-    """Take the padding away again."""
+    """Take the padding away again.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option or a number of the stream is out of its range, or `out` does not fit.
+    """
     top, bottom, left, right = pads
     return padded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
 
@@ -53,6 +59,11 @@ def im2col(
     (C*KH*KW, N*OH*OW)
         Rows in the order (c, i, j), columns in the order (n, oh, ow). A convolution is then the product
         ``w.reshape(C_out, -1) @ cols``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), an option is out of its range or leaves no window, or `out` does not fit.
     """
     windows = image_windows("im2col", x.shape, kernel_size, stride, padding, dilation)
     n, c = x.shape[:2]
@@ -89,6 +100,12 @@ def col2im(
     -------
     (N, C, H, W)
         Where windows overlap their values add; what fell on the padding is dropped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `cols` is not of the shape that `im2col` gives for `x_shape`, an option is out of its range, or `out`
+        does not fit.
     """
     n, c, height, width = options.shape("col2im: x_shape", x_shape, 4)
     windows = image_windows("col2im", (n, c, height, width), kernel_size, stride, padding, dilation)

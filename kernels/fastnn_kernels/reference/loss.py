@@ -44,6 +44,11 @@ def sum_squared_error(prediction: Array, target: Array, *, reduction: str = "mea
     loss : scalar, or (N,) for "none"
     d_prediction : (N, ...)
         The gradient of loss.sum(): prediction - target, divided by N for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ, or `reduction` is none of the three.
     """
     _check("sum_squared_error", prediction, target, reduction)
     error = prediction - target
@@ -64,6 +69,11 @@ def mean_squared_error(prediction: Array, target: Array, *, reduction: str = "me
     loss : scalar, or (N, ...) for "none"
     d_prediction : (N, ...)
         The gradient of loss.sum(): 2 * (prediction - target), divided by the number of elements for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ, or `reduction` is none of the three.
     """
     _check("mean_squared_error", prediction, target, reduction)
     error = prediction - target
@@ -85,6 +95,11 @@ def huber(prediction: Array, target: Array, *, delta: float = 1.0, reduction: st
     loss : scalar, or (N, ...) for "none"
     d_prediction : (N, ...)
         The gradient of loss.sum(): the error between -delta and delta, divided by the number of elements for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ, `delta` is no number above 0, or `reduction` is none of the three.
     """
     delta = checks.delta("huber", delta)
     _check("huber", prediction, target, reduction)
@@ -112,6 +127,11 @@ def binary_cross_entropy_with_logits(
     loss : scalar, or (N, ...) for "none"
     d_prediction : (N, ...)
         The gradient of loss.sum(): sigmoid(prediction) - target, divided by the number of elements for "mean".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes differ, a target is outside 0 to 1, or `reduction` is none of the three.
     """
     function = "binary_cross_entropy_with_logits"
     _check(function, prediction, target, reduction)

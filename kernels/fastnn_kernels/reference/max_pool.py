@@ -43,6 +43,11 @@ def max_pool2d(
     argmax : (N, C, OH, OW) int64
         Where each maximum stood, as h * W + w in its plane. The first maximum wins a tie, the first NaN wins
         over everything.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `x` is not (N, C, H, W), or an option is out of its range or does not fit the images.
     """
     windows = pool_windows("max_pool2d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     if options.choice("max_pool2d: algorithm", algorithm, options.ALGORITHMS) == "im2col":
@@ -92,7 +97,14 @@ def _by_columns(x: Array, windows: Windows) -> tuple[Array, Array]:
 def max_pool2d_backward(
     dy: Array, argmax: Array, x_shape: tuple[int, int, int, int], *, out: Array | None = None
 ) -> Array:
-    """Return dx of shape `x_shape`: each dy goes to its window's maximum; overlapping windows add."""
+    """Return dx of shape `x_shape`: each dy goes to its window's maximum; overlapping windows add.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not belong together, `argmax` is not of integers or points outside the planes, or `out` does
+        not fit.
+    """
     indices = argmax_indices("max_pool2d_backward", argmax, dy.shape, x_shape)
     n, c, height, width = x_shape
     dx = np.zeros((n * c, height * width), dy.dtype)

@@ -8,7 +8,13 @@ from .._update_checks import numbers
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
-    """Do params -= lr * grads."""
+    """Do params -= lr * grads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
+    """
     update_memory("sgd_update", grads, params=params)
     lr, decay = numbers("sgd_update", lr=lr, weight_decay=weight_decay)
     params -= lr * (grads + decay * params)
@@ -26,6 +32,11 @@ def momentum_update(
     """Do velocity = momentum * velocity + grads, then params -= lr * velocity, as in PyTorch.
 
     `velocity` starts at 0, so that the first step is that of `sgd_update`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("momentum_update", grads, params=params, velocity=velocity)
     lr, mu, decay = numbers("momentum_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
@@ -46,6 +57,11 @@ def nesterov_update(
     """Do velocity = momentum * velocity + grads, then params -= lr * (grads + momentum * velocity), as in PyTorch.
 
     The step goes where momentum will carry the parameters next: the gradient, and the new velocity once more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("nesterov_update", grads, params=params, velocity=velocity)
     lr, mu, decay = numbers("nesterov_update", lr=lr, momentum=momentum, weight_decay=weight_decay)
@@ -61,6 +77,11 @@ def adagrad_update(
     """Do h += grads**2, then params -= lr * grads / (sqrt(h) + eps): steps shrink where gradients were large.
 
     `h` starts at 0 (Duchi et al. 2011).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("adagrad_update", grads, params=params, h=h)
     lr, eps, decay = numbers("adagrad_update", lr=lr, eps=eps, weight_decay=weight_decay)
@@ -82,6 +103,11 @@ def rmsprop_update(
     """Do h = alpha * h + (1 - alpha) * grads**2, then params -= lr * grads / (sqrt(h) + eps).
 
     `h` starts at 0 and forgets what was long ago (Hinton 2012, lecture 6e). PyTorch's default is alpha = 0.99.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("rmsprop_update", grads, params=params, h=h)
     lr, alpha, eps, decay = numbers("rmsprop_update", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
@@ -108,6 +134,11 @@ def adam_update(
 
     ``m = beta1 * m + (1 - beta1) * g``, ``v = beta2 * v + (1 - beta2) * g * g``, then
     ``params -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)``, as in PyTorch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("adam_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay = numbers(
@@ -144,6 +175,11 @@ def adamw_update(
     """Do params *= 1 - lr * weight_decay, then one step of Adam without decay (Loshchilov and Hutter 2019).
 
     The decay does not pass through m and v, so that it is as strong where gradients are large.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("adamw_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay = numbers(
@@ -174,6 +210,11 @@ def nadam_update(
 
     Adam's beta1 grows with the steps, as ``mu(t) = beta1 * (1 - 0.5 * 0.96**(t * momentum_decay))``, and the step
     is taken along the gradient and the average m as it will be in the next step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     update_memory("nadam_update", grads, params=params, m=m, v=v)
     step, lr, beta1, beta2, eps, decay, psi = numbers(
