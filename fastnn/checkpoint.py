@@ -122,9 +122,10 @@ def _state(plain: Any, output_shape: tuple[int, ...]) -> TrainingState:
         raise ValueError(f"its training is no state of one: {error!r}") from error
     if state.position > state.samples:
         raise ValueError(f"its position is {state.position} after {state.samples} samples")
-    needed = (state.samples, *output_shape)
-    if state.predictions is not None and getattr(state.predictions, "shape", None) != needed:
-        raise ValueError(f"its predictions are no array of shape {needed}")
+    for name, needed in (("predictions", (state.samples, *output_shape)), ("targets", (state.samples,))):
+        found = getattr(state, name)
+        if found is not None and getattr(found, "shape", (None,))[: len(needed)] != needed:
+            raise ValueError(f"its {name} are no array of shape {needed}")
     return state
 
 

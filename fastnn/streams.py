@@ -62,7 +62,7 @@ class Batches(_Indexed):
     @property
     def settings(self) -> dict[str, Any]:
         """Number of batches, and what shuffles them."""
-        return {"batches": self._used, "seed": self.seed}
+        return {"batches": len(self.x), "batches an epoch": self._used, "seed": self.seed}
 
     def start(self, epoch: int, position: int) -> None:
         """Go to a batch of an epoch."""
@@ -109,7 +109,12 @@ class Samples(_Indexed):
     @property
     def settings(self) -> dict[str, Any]:
         """Number of samples and batches, and what shuffles them."""
-        return {"samples": self._used, "batch_size": self.batch_size, "seed": self.seed}
+        return {
+            "samples": len(self.x),
+            "samples an epoch": self._used,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+        }
 
     def start(self, epoch: int, position: int) -> None:
         """Go to a batch of an epoch."""
