@@ -167,8 +167,8 @@ class Trainable(Network):
         Raises
         ------
         ValueError
-            Also where `resume` is damaged, no checkpoint, or one of another model, compile(), data length, batch size
-            or list of callbacks; nothing has changed then.
+            Also where `resume` is damaged, no checkpoint, or one of another model, compile(), data length, batch size,
+            augmentation or list of callbacks; nothing has changed then.
         KeyboardInterrupt
             On Ctrl-C, between two steps: the model is whole, `history` has the finished epochs, and another
             call goes on with these parameters, and with the interrupted epoch from its start.
@@ -278,10 +278,10 @@ class Trainable(Network):
         # Here, so that a schedule that wants to know more is refused before anything has changed.
         plan.rates(self.lr, 0, 1)
         if resumed is None:
-            self.training_state.begin(initial_epoch, plan.source.steps, plan.source.settings)
+            self.training_state.begin(initial_epoch, plan.source.steps, plan.settings)
         else:
             called.check_restorable(resumed.state.callbacks)
-            resumed.state.check_resumable(plan.source.settings, plan.epochs)
+            resumed.state.check_resumable(plan.settings, plan.epochs)
             resumed.restore(self)
             plan = replace(plan, lr=self.lr)
         self.history = self.training_state.history

@@ -51,6 +51,12 @@ class Plan:
     quiet: bool
     augmentation: tuple[Augmentation, ...] = ()
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a training that is resumed must have had as well, besides the model; of plain data."""
+        steps = [str(step) for step in self.augmentation]
+        return self.source.settings | ({"augment": steps} if steps else {})
+
     def rates(self, lr: float, first: int, steps: int) -> Array:
         """Return the learning rates of steps of fit, which start from `lr`."""
         epoch = self.source.steps

@@ -65,6 +65,7 @@ def main(path, backend):
             fn.ReduceLROnPlateau(patience=1),
             fn.ModelCheckpoint(path, save_freq=1),
         ],
+        augment=[fn.augment.Flip(), fn.augment.Crop(1)],
         resume=path if path.exists() else None,
         verbose=0,
     )

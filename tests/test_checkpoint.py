@@ -130,6 +130,7 @@ REFUSED = {
     "data length": ({}, {"data": small_data(51)}, "samples 40.*given are.*samples 41"),
     "shuffle": ({}, {"shuffle": False}, "seed 0.*given are.*seed None"),
     "drop_last": ({}, {"drop_last": True}, "samples an epoch 40.*given are.*samples an epoch 35"),
+    "augmentation": ({}, {"augment": [fn.augment.Flip()]}, "given are.* augment .*flip"),
     "callbacks": ({}, {"called": [fn.EarlyStopping()]}, "callbacks with a state are"),
     "epochs": ({}, {"epochs": 1}, "epochs is 1, .* has finished 2"),
     "initial_epoch": ({}, {"initial_epoch": 1}, "initial_epoch and resume"),
