@@ -175,12 +175,16 @@ def test_names_of_nested_parameters():
 @both_backends
 def test_what_residual_and_concat_compute(backend):
     x, _ = small_data(19)
-    model = fn.Sequential(
-        [fn.Residual(fn.Conv2D(2, 1), fn.ReLU()), fn.Concat([], fn.ReLU(), fn.Conv2D(1, 1))], (2, 6, 6), dtype="float64"
-    )
+    layers = [
+        fn.Residual(fn.Conv2D(2, 1), fn.ReLU()),
+        fn.Residual(fn.Tanh(), shortcut=fn.Conv2D(2, 1, bias=False)),
+        fn.Concat([], fn.ReLU(), fn.Conv2D(1, 1)),
+    ]
+    model = fn.Sequential(layers, (2, 6, 6), dtype="float64")
     model.backend = backend
     p = model.params
     a = x + ref.relu(ref.conv2d(x, p["residual/conv2d/w"], p["residual/conv2d/b"]))
+    a = np.tanh(a) + ref.conv2d(a, p["residual_1/shortcut/conv2d/w"])
     last = ref.conv2d(a, p["concat/branch_2/conv2d/w"], p["concat/branch_2/conv2d/b"])
     expected = np.concatenate([a, ref.relu(a), last], axis=1)
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12, atol=1e-12)
