@@ -223,6 +223,21 @@ def test_evaluate_measures_regression():
     )
 
 
+def test_fit_measures_the_outputs_of_its_steps():
+    x, y = small_data(21)
+    model, twin = small_model(), small_model()
+    model.compile(fn.SGD(0.1), "softmax_cross_entropy", ["accuracy", "f1"])
+    twin.compile(fn.SGD(0.1), "softmax_cross_entropy")
+    history = model.fit(x, y, batch_size=8, shuffle=False, verbose=0, validation_data=(x[:9], y[:9]))
+    outputs = []
+    for start in (0, 8, 16):
+        outputs.append(twin.predict(x[start : start + 8]))
+        twin.train_step(x[start : start + 8], y[start : start + 8])
+    assert history["f1"] == [pytest.approx(F1()(np.concatenate(outputs), y))]
+    assert history["accuracy"] == [pytest.approx(Accuracy()(np.concatenate(outputs), y))]
+    assert history["val_f1"] == [pytest.approx(F1()(model.predict(x[:9]), y[:9]))]
+
+
 def test_samples_that_the_loss_leaves_out():
     x, y = small_data(21)
     y[::3] = 7
