@@ -92,6 +92,8 @@ class Preparation:
         """Return rows of shares of labels; numbers as they are."""
         if targets.ndim > 1:
             return targets
+        if classes_of(self.loss, self.shape) is None:
+            raise ValueError(f"{function}: MixUp cannot mix the labels in y, {self.loss.name} is no loss over classes")
         ignored = getattr(self.loss, "ignore_index", None)
         if ignored is not None and (targets == ignored).any():
             raise ValueError(f"{function}: y has the label {ignored}, which is left out, but MixUp mixes all samples")

@@ -1,8 +1,8 @@
 """Images of another dtype read as numbers of the model's: bytes as shares of 255, floats rounded or widened.
 
-To the bit what NumPy gives for ``x.astype(dtype) / 255`` and ``x.astype(dtype)``. A training step of LeNet-5 (batch 128,
-float32, one thread of a shared AMD EPYC, AVX-512, CPU time, best of 150, November 2026) takes 4.72 ms from float32
-images, 4.73 ms from uint8, 4.76 ms from float64.
+To the bit what NumPy gives for ``x.astype(dtype) / 255`` and ``x.astype(dtype)``. A training step of LeNet-5 (batch
+128, float32, one thread of a shared AMD EPYC, AVX-512, CPU time, best of 150, November 2026) takes 4.72 ms from
+float32 images, 4.73 ms from uint8, 4.76 ms from float64.
 """
 
 from typing import Any

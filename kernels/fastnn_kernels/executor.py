@@ -22,7 +22,6 @@ from .program import Program, make_program
 from .run_steps import (
     BATCH_SIZE,
     CHUNKS,
-    IS_MIXED,
     IS_SOFT,
     IS_TRAINING,
     LANES,
@@ -31,6 +30,7 @@ from .run_steps import (
     SLOT_SIZE,
     STORE,
     STORE_SIZE,
+    TARGET_SIZE,
     WORK,
     WORK_STRIDE,
     WORKER_INTS,
@@ -242,7 +242,7 @@ class Executor:
         if any(step.mixes for step in augmentation):
             if y.dtype != self.dtype:
                 raise TypeError(f"y has dtype {y.dtype}; mixup needs targets of the model's, {self.dtype}")
-            sizes[IS_MIXED] = 1
+            sizes[TARGET_SIZE] = prod(y.shape[1:])
             mixed, partners = as_bytes(np.empty((batch, *y.shape[1:]), y.dtype)), np.empty(batch, np.int64)
         steps = len(hyper)
         out = np.zeros(2 * steps)

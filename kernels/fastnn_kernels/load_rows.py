@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from .tape import Row, Tape
 
 
@@ -16,7 +14,6 @@ def load_rows(tape: Tape, source: int, *, augmented: bool) -> list[Row]:
     rows = [Row("fetch", "forward", {"y": x}, {}, {}, {"source": source})]
     for step in steps:
         y = tape.value(target.shape, f"images.{step.name}")
-        attrs = {"augmentation": step, "targets": prod(tape.output.shape)}
-        rows.append(Row(f"augment_{step.name}", "forward", {"x": x, "y": y}, {}, {}, attrs))
+        rows.append(Row(f"augment_{step.name}", "forward", {"x": x, "y": y}, {}, {}, {"augmentation": step}))
         x = y
     return [*rows, Row("interleave", "forward", {"x": x, "y": target}, {}, {}, {})]

@@ -15,6 +15,7 @@ from .task import (
     FIRST,
     INDEX,
     INFO_SIZE,
+    MIXED,
     RESULT,
     ROWS,
     SAMPLES,
@@ -34,7 +35,7 @@ AXIS_BLOCK, AXIS_GROUP, AXIS_TILE, AXIS_CHUNK = (int(axis) for axis in Axis)
 IN_WORK, IN_STORE, IN_SLOT = int(Space.WORK), int(Space.STORE), int(Space.SLOT)
 # Integers of `sizes`: one base a space that moves, its stride, then facts of the call.
 WORK, WORK_STRIDE, STORE, STORE_SIZE, SLOT, SLOT_SIZE, LANES, BATCH_SIZE, IS_SOFT, IS_TRAINING, CHUNKS = range(11)
-IS_MIXED, SIZES = 11, 12
+TARGET_SIZE, SIZES = 11, 12
 # Integers of one worker: operand offsets and the task's info; its own cache lines.
 WORKER_INTS = -(-(OPERANDS + INFO_SIZE) // 16) * 16
 
@@ -103,6 +104,7 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
     ints[info + START] = start
     ints[info + SOFT] = sizes[IS_SOFT]
     ints[info + TRAINING] = sizes[IS_TRAINING]
+    ints[info + MIXED] = sizes[TARGET_SIZE]
     while True:
         index = fetch_add(counter, 0)
         if index >= total:
@@ -118,7 +120,7 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
                 # Spare lanes repeat the step's first sample: zeros would enter statistics.
                 at = start + block * L + lane if lane < valid else start
                 ints[info + SAMPLES + lane] = order[at]
-                ints[info + ROWS + lane] = at - start if sizes[IS_MIXED] != 0 else order[at]
+                ints[info + ROWS + lane] = at - start if sizes[TARGET_SIZE] != 0 else order[at]
         elif axis == AXIS_GROUP:
             block = index * GROUP_SIZE
             count = min(GROUP_SIZE, blocks - block)

@@ -31,6 +31,7 @@ STEP_BLOCKS = 9  # lane blocks of this step
 START = 10  # position of the step's first sample in `order`
 SOFT = 11  # targets are numbers of the model's dtype, not labels
 TRAINING = 12  # a backward pass follows
+MIXED = 13  # numbers of a target, where `y` holds those mixed in this step, by position in the batch; else 0
 SAMPLES = 16  # from here on: the sample index of each lane (block axis); spare lanes repeat the step's first
 ROWS = SAMPLES + 64  # from here on: the row of `y` of each lane, the sample's or that of its mixed targets
 INFO_SIZE = ROWS + 64

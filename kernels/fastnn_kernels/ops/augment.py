@@ -25,7 +25,7 @@ from ..placement import volume
 from ..registry import Kernel, Op
 from ..simd import lanes
 from ..stage import NO_HALO, Axis, Call, Space, Stage
-from ..task import BATCH, BLOCK, FIRST, SAMPLES, START, STORE_STRIDE, VALID, cast_pointer
+from ..task import BATCH, BLOCK, FIRST, MIXED, SAMPLES, START, STORE_STRIDE, VALID, cast_pointer
 from .shape import load_temps, no_twin
 
 # Integers of a row: the image, the key of its random numbers, then the augmentation's own.
@@ -143,7 +143,7 @@ def partners_op(t):
 def mixup_op(t):
     """Mix the samples of a block, and their targets, with their partners, in the storage of whatever block."""
     m, at, o, info, step = t.arena, t.at, t.options, t.info, int(t.hyper[1])
-    size, classes, L = o[_C] * o[_H] * o[_W], o[_OWN], lanes(m)
+    size, numbers, L = o[_C] * o[_H] * o[_W], info[MIXED], lanes(m)
     targets, mixed = cast_pointer(t.unmixed, m), cast_pointer(t.y, m)
     for lane in range(L):
         p = position(t, lane)
@@ -153,7 +153,7 @@ def mixup_op(t):
         mix(m, at[0] + lane * size, other, m, at[2] + lane * size, size, share)
         if lane < info[VALID]:
             order = info[START]
-            mix(targets, t.order[order + p] * classes, t.order[order + partner] * classes, mixed, p * classes, classes,
+            mix(targets, t.order[order + p] * numbers, t.order[order + partner] * numbers, mixed, p * numbers, numbers,
                 share)
     return 0
 
@@ -200,7 +200,7 @@ def _cutout(row, places, machine):
 def _mixup(function):
     def call(row, places, machine):
         _, numbers, own = _image(row)
-        return Call(function, (*numbers, row.attrs["targets"]), (augmentation.beta_parameter("mixup", own["alpha"]),))
+        return Call(function, numbers, (augmentation.beta_parameter("mixup", own["alpha"]),))
 
     return call
 
