@@ -82,6 +82,18 @@ def test_a_second_fit_starts_over():
     assert_same(model.params, seen[2])
 
 
+def test_running_statistics_are_restored_too():
+    layers = [fn.Conv2D(3, 3), fn.BatchNorm(), fn.Flatten(), fn.Dense(5)]
+    model = small_model(layers=layers)
+    seen = []
+    keep = fn.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(copy_of(model.states)))
+    stopping = fn.EarlyStopping("loss", patience=9)
+    model.fit(X, Y, epochs=3, callbacks=[scripted("loss", [2, 1, 3]), keep, stopping], verbose=0)
+    assert list(model.states) == ["batch_norm/running_mean", "batch_norm/running_var"]
+    assert (seen[1]["batch_norm/running_mean"] != seen[2]["batch_norm/running_mean"]).all()
+    assert_same(model.states, seen[1])
+
+
 @pytest.mark.parametrize(
     ("values", "options", "rates"),
     [
