@@ -156,6 +156,15 @@ def test_a_checkpoint_sees_what_the_callbacks_behind_it_decided():
     assert dict(kept[1]["callbacks"])["EarlyStopping"]["waited"] == 1
 
 
+def test_so_does_one_within_an_epoch():
+    model = small_model()
+    kept = []
+    model.save_checkpoint = lambda path: kept.append(model.training_state.stopped)
+    stop = fn.LambdaCallback(on_progress=lambda batch, logs: setattr(model, "stop_training", True))
+    model.fit(X, Y, batch_size=4, callbacks=[fn.ModelCheckpoint("c", save_freq=1), stop], verbose=0)
+    assert kept == [True]
+
+
 def rows(path):
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.reader(file))
