@@ -1,6 +1,7 @@
 """EarlyStopping, ReduceLROnPlateau, ModelCheckpoint: callbacks that watch a number; CSVLogger."""
 
 import csv
+import time
 
 import numpy as np
 import pytest
@@ -140,6 +141,17 @@ def test_model_checkpoint_within_epochs():
     model = small_model()
     files = Saver(model)
     checkpoint = fn.ModelCheckpoint("c-{epoch}", save_freq=3)
+    single_steps = fn.LambdaCallback(on_batch_end=lambda batch, logs: None)
+    model.fit(X, Y, epochs=2, batch_size=4, callbacks=[checkpoint, single_steps], verbose=0)
+    assert [(path, step) for _, path, step in files.saved] == [("c-1", 3), ("c-2", 6), ("c-2", 9)]
+
+
+def test_model_checkpoint_after_some_seconds(monkeypatch):
+    model = small_model()
+    files = Saver(model)
+    checkpoint = fn.ModelCheckpoint("c-{epoch}", seconds=30)
+    # 12 seconds a step: 36 have passed after the third and the sixth.
+    monkeypatch.setattr(time, "monotonic", lambda: 12.0 * model.training_state.step)
     single_steps = fn.LambdaCallback(on_batch_end=lambda batch, logs: None)
     model.fit(X, Y, epochs=2, batch_size=4, callbacks=[checkpoint, single_steps], verbose=0)
     assert [(path, step) for _, path, step in files.saved] == [("c-1", 3), ("c-2", 6), ("c-2", 9)]
