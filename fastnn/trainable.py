@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -12,9 +11,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastnn_kernels import _options as options
 
-from . import checkpoint, evaluation, feeding, inputs, losses, optimizers, training
+from . import checkpoint, evaluation, feeding, fitting, inputs, losses, optimizers, training
 from .augment import AugmentStep, lowered_steps
-from .callbacks import Callback, CallbackList
+from .callbacks import Callback
 from .history import History
 from .initializers import Array
 from .inputs import Batch
@@ -170,8 +169,9 @@ class Trainable(Network):
             Also where `resume` is damaged, no checkpoint, or one of another model, compile(), data length, batch size,
             augmentation or list of callbacks; nothing has changed then.
         KeyboardInterrupt
-            On Ctrl-C, between two steps: the model is whole, `history` has the finished epochs, and another
-            call goes on with these parameters, and with the interrupted epoch from its start.
+            On Ctrl-C, between two steps, after the callbacks' on_train_end: the model is whole, `history` has the
+            finished epochs, and another call goes on with these parameters, and with the interrupted epoch from its
+            start. `save_checkpoint` keeps the position within the epoch.
         """
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
@@ -208,7 +208,7 @@ class Trainable(Network):
             quiet=verbose == 0,
             augmentation=steps,
         )
-        return self._run(plan, callbacks, initial_epoch, verbose, resumed)
+        return fitting.run(self, plan, callbacks, initial_epoch, verbose, resumed)
 
     def train_step(self, x: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
         """Do one step on all samples given; return their mean loss before it, weighted as in `fit`."""
@@ -260,33 +260,6 @@ class Trainable(Network):
     @property
     def _schedule(self) -> Any:
         return None if self._optimizer is None else self._optimizer.schedule
-
-    def _run(
-        self,
-        plan: training.Plan,
-        callbacks: Iterable[Callback],
-        initial_epoch: int,
-        verbose: str | int,
-        resumed: checkpoint.Checkpoint | None = None,
-    ) -> History:
-        """Train as planned, from the start or from where `resumed` stands."""
-        called = CallbackList(callbacks, verbose)
-        plan = replace(plan, schedule=called.schedule or plan.schedule)
-        names = ["loss", *(metric.name for metric in plan.metrics)]
-        measured = names + [f"val_{name}" for name in names] * (plan.validation is not None)
-        called.join(self, {"epochs": plan.epochs, "steps": plan.source.steps, "metrics": measured})
-        # Here, so that a schedule that wants to know more is refused before anything has changed.
-        plan.rates(self.lr, 0, 1)
-        if resumed is None:
-            self.training_state.begin(initial_epoch, plan.source.steps, plan.settings)
-        else:
-            called.check_restorable(resumed.state.callbacks)
-            resumed.state.check_resumable(plan.settings, plan.epochs)
-            resumed.restore(self)
-            plan = replace(plan, lr=self.lr)
-        self.history = self.training_state.history
-        training.Loop(self._engine, self.training_state, plan, called).run()
-        return self.history
 
     def _gradients(self, function: str, x: Any, y: Any) -> tuple[float, dict[str, Array]]:
         images, targets = self._batch(function, x, y)
