@@ -76,8 +76,8 @@ class Loop:
         with self.state.running(self.callbacks):
             try:
                 self.callbacks.on_train_begin(self.state.callbacks)
-                while self.state.finished < self.plan.epochs and not self.state.stopped:
-                    self._epoch()
+                while self.state.finished < self.plan.epochs and (self.state.begun or not self.state.stopped):
+                    self._epoch()  # one that was begun is ended also where it was stopped
             finally:
                 self.callbacks.on_train_end()
 
@@ -90,6 +90,7 @@ class Loop:
             state.begun = True
         speed = self._steps()
         if state.samples == 0:  # stopped before the first step
+            state.abandon_epoch()
             return
         plan.source.finish()
         logs = self._averages(state.predictions, state.targets)

@@ -332,3 +332,17 @@ def test_memory_maps_and_uint8_are_read_where_they_lie(backend, tmp_path, monkey
     np.testing.assert_array_equal(a.predict(mapped), a.predict(pixels))
     # Also where they have to be copied first.
     np.testing.assert_array_equal(a.predict(np.asfortranarray(pixels)), a.predict(pixels))
+
+
+@pytest.mark.torch
+def test_datasets_and_loaders_of_torch():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
+    a, b = small_model(), small_model()
+    a.fit(data, epochs=2, batch_size=6, verbose=0)
+    b.fit(X, Y, epochs=2, batch_size=6, verbose=0)
+    assert_same(state_of(a), state_of(b))
+    a.fit(torch.utils.data.DataLoader(data, batch_size=6), epochs=2, verbose=0)
+    b.fit(X, Y, epochs=2, batch_size=6, shuffle=False, verbose=0)
+    assert_same(state_of(a), state_of(b))
+    assert a.evaluate(data) == b.evaluate(X, Y)

@@ -136,6 +136,17 @@ def test_one_that_was_stopped_stays_stopped():
     assert_same(state_of(resumed), state_of(model))
 
 
+def test_one_that_was_stopped_within_an_epoch_ends_that():
+    whole, copying = small_model(), SingleSteps()
+    stop = fn.LambdaCallback(on_progress=lambda batch, logs: setattr(whole, "stop_training", batch == 2))
+    history = whole.fit(X, Y, callbacks=[stop, copying], **OPTIONS)
+    assert history.epochs == [1] and len(copying.kept) == 4
+    for kept in copying.kept[2:]:
+        resumed = small_model()
+        assert measured(resume(resumed, kept, [])) == measured(history)
+        assert_same(state_of(resumed), state_of(whole))
+
+
 @pytest.mark.parametrize(
     ("options", "callbacks", "message"),
     [
