@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from dataset_files import write_mnist
 from test_cli import error_of, run
 
 import fastnn as fn
@@ -138,6 +139,26 @@ def test_training_on_a_folder_of_pictures(tmp_path, capsys):
     assert "cannot be read" in error_of(capsys, "train", "--data", folder)
     (tmp_path / "empty").mkdir()
     assert "0 folders of pictures" in error_of(capsys, "train", "--data", str(tmp_path / "empty"))
+
+
+def test_training_on_idx_files_by_folder_and_by_name(tmp_path, capsys):
+    write_mnist(tmp_path / "mnist", packed=True)
+    results = []
+    for words in (["--data", str(tmp_path / "mnist")], ["--data", "mnist", "--data-dir", str(tmp_path)]):
+        out = tmp_path / "a.json"
+        assert main(["train", *words, "--model", "mlp", "--json", str(out), "--save", str(tmp_path / "m"), *QUICK]) == 0
+        results.append(json.loads(out.read_text()))
+    assert results[0]["config"]["input_shape"] == [1, 28, 28] and results[0]["config"]["classes"] == 10
+    assert results[0]["history"]["loss"] == results[1]["history"]["loss"]
+    assert fn.load(tmp_path / "m").class_names == tuple("0123456789")
+    (x, y), _ = fn.datasets.mnist(tmp_path)  # as floats: what was read as bytes was scaled
+    model = fn.models.mlp((1, 28, 28), 10)
+    model.backend = "reference"
+    model.compile(fn.Adam(2e-3), "softmax_cross_entropy")
+    np.testing.assert_allclose(model.fit(x, y, epochs=2, verbose=0)["loss"], results[0]["history"]["loss"], rtol=1e-5)
+    capsys.readouterr()
+    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert "lacks t10k-labels-idx1-ubyte" in error_of(capsys, "train", "--data", str(tmp_path / "mnist"))
 
 
 def test_every_optimizer_trains(shapes, capsys):
