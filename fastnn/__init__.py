@@ -67,10 +67,12 @@ if TYPE_CHECKING:
         Softplus,
         Step,
         Tanh,
+        Weight,
     )
     from .loading import load
     from .model import Sequential
     from .optimizers import SGD, Adagrad, Adam, AdamW, Momentum, NAdam, Optimizer, RMSprop
+    from .own_ops import register_op
     from .threads import get_num_threads, set_num_threads
     from .tuning import search
     from .warming import warmup
@@ -123,6 +125,7 @@ __all__ = [
     "Step",
     "Tanh",
     "TerminateOnNaN",
+    "Weight",
     "augment",
     "callbacks",
     "check_gradients",
@@ -134,6 +137,7 @@ __all__ = [
     "metrics",
     "models",
     "preprocessing",
+    "register_op",
     "report",
     "schedules",
     "search",
@@ -171,6 +175,7 @@ _MODULES = (
     "loading",
     "gradcheck",
     "tuning",
+    "own_ops",
 )
 
 

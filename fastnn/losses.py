@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from .inputs import Shape
 __all__ = [
     "BinaryCrossEntropyWithLogits",
     "CategoricalCrossEntropy",
+    "FunctionLoss",
     "Huber",
     "Loss",
     "MeanSquaredError",
@@ -236,6 +237,46 @@ class Huber(_Regression):
         return {"delta": self.delta}
 
 
+@dataclass(frozen=True)
+class FunctionLoss(Loss):
+    """A loss of one's own: ``function(prediction, target) -> (loss, gradient)``.
+
+    The function is called once a step, with plain arrays of the whole batch that it may change: predictions
+    (N, *output_shape) in the model's dtype, and targets as given to `fit`, integers as int64, other numbers in the
+    model's dtype. It returns one number, the loss of the batch (its own mean), and the gradient of that number, floats
+    in the shape of the predictions. An exception in it stops the step before its update, and is raised.
+
+    `compile` takes the function itself as well. There are no weights of samples or classes with it.
+
+    Parameters
+    ----------
+    function : callable
+        Compiled by ``numba.njit``, or plain Python that Numba can compile. The backend "reference" runs it in plain
+        Python.
+    """
+
+    name = "function_loss"
+
+    function: Callable[[Array, Array], tuple[Any, Array]]
+
+    def __post_init__(self) -> None:
+        from fastnn_kernels import own_function  # here, as it takes Numba
+
+        object.__setattr__(self, "function", own_function.dispatcher("compile: loss", self.function))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The op's attributes."""
+        return {"function": self.function}
+
+    def check_output(self, shape: Shape, op: str) -> None:
+        """Take any output."""
+
+    def targets(self, function: str, y: Any, shape: Shape, dtype: np.dtype[Any], name: str = "y") -> Array:
+        """Take any numbers (N, ...); raise TypeError where the function does not compile for them."""
+        return targets.for_function(function, name, y, shape, dtype, self.function)
+
+
 _NAMED: dict[str, type[Loss]] = {
     cls.name: cls
     for cls in (
@@ -249,10 +290,12 @@ _NAMED: dict[str, type[Loss]] = {
 }
 
 
-def get(loss: str | Loss | type) -> Loss:
-    """Take a loss, or make one with its default numbers by name."""
+def get(loss: str | Loss | Callable[..., Any]) -> Loss:
+    """Take a loss, make one of a function, or one with its default numbers by name."""
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, type):
         raise TypeError(f"compile: loss is the class {loss.__name__}, an object of it is needed: {loss.__name__}()")
+    if callable(loss):
+        return FunctionLoss(loss)
     return _NAMED[options.choice("compile: loss", loss, tuple(_NAMED))]()

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.tape import Value
 
+from .initializers import get as get_initializer
 from .layers import chain
 from .layers.base import Layer, ModelTape, Shape, Weight
 
@@ -86,9 +87,8 @@ def initialize(lowered: Lowered, memory: Memory, seed: int) -> None:
     for name, view in memory.views(lowered.tape, memory.params).items():
         stream = np.random.SeedSequence(seed, spawn_key=tuple(name.encode()))
         weight = lowered.weights[name]
-        values = np.asarray(
-            weight.initializer(np.random.default_rng(stream), weight.shape, weight.fan_in, weight.fan_out)
-        )
+        start = get_initializer(f"Sequential: initializer of {name}", weight.initializer)
+        values = np.asarray(start(np.random.default_rng(stream), weight.shape, weight.fan_in, weight.fan_out))
         if values.shape != weight.shape:
             raise ValueError(
                 f"Sequential: the initializer of {name} gave shape {values.shape}, {weight.shape} is needed"

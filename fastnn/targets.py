@@ -73,3 +73,22 @@ def switches(function: str, name: str, y: Any, shape: Shape, dtype: np.dtype[Any
         raise ValueError(f"{function}: {name} has a NaN, needed are values from 0 to 1")
     check.shares(function, name, array)
     return array
+
+
+def for_function(function: str, name: str, y: Any, shape: Shape, dtype: np.dtype[Any], loss: Any) -> Array:
+    """Check numbers (N, ...) for a loss that is a user's function; integers are returned as int64, others in `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If the function does not compile for such arrays, or does not return a number and an array of floats.
+    """
+    from fastnn_kernels import own_function
+
+    array = inputs.as_numbers(function, name, y)
+    if array.ndim == 0:
+        raise ValueError(f"{function}: {name} is one number, an array (N, ...) is needed")
+    inputs.not_empty(function, name, array)
+    array = np.require(array, dtype if array.dtype.kind == "f" else np.int64, ["C", "A"])
+    own_function.check_loss(f"{function}: loss {loss.__name__}", loss, dtype, len(shape) + 1, array.dtype, array.ndim)
+    return array

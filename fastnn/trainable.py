@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any
 
@@ -70,17 +70,18 @@ class Trainable(Network):
         self.training_state.lr = float(options.number("Sequential: lr", rate))
 
     def compile(
-        self, optimizer: str | Optimizer, loss: str | Loss, metrics: Iterable[str | Metric] = ()
+        self, optimizer: str | Optimizer, loss: str | Loss | Callable[..., Any], metrics: Iterable[str | Metric] = ()
     ) -> None:
         """Choose how to train; the optimizer starts from nothing, the parameters stay.
 
         Parameters
         ----------
         optimizer : Optimizer or "sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "nadam"
-        loss : Loss or str
+        loss : Loss, str or function
             "softmax_cross_entropy" (takes logits: no softmax layer in front), "categorical_cross_entropy",
             "binary_cross_entropy_with_logits", "sum_squared_error", "mean_squared_error", "huber", or an object of
-            `fastnn.losses` with options.
+            `fastnn.losses` with options, or a function ``(prediction, target) -> (loss, gradient)`` of one's own
+            (`fastnn.losses.FunctionLoss`).
         metrics : iterable of str or Metric
             "accuracy", "top_k", "precision", "recall", "f1", "mae", "rmse", "r2", or objects of `fastnn.metrics`.
         """

@@ -200,7 +200,7 @@ def train(
         with held_back():
             try:
                 return told(engine.call("train", *args, **given))
-            except RuntimeError as error:
+            except Exception as error:  # also of a user's op or loss, of any type
                 # Steps before the one that an op refused have changed the parameters, but have told no loss.
                 state.step += getattr(error, "steps", 0)
                 state.abandon_epoch()

@@ -13,7 +13,7 @@ from fastnn_kernels import _options as options
 from . import inputs
 from .initializers import Array
 from .inputs import Shape
-from .losses import BinaryCrossEntropyWithLogits, CategoricalCrossEntropy, Loss, SoftmaxCrossEntropy
+from .losses import BinaryCrossEntropyWithLogits, CategoricalCrossEntropy, FunctionLoss, Loss, SoftmaxCrossEntropy
 
 
 def classes_of(loss: Loss, shape: Shape) -> int | None:
@@ -90,6 +90,10 @@ class Preparation:
 
     def _rows(self, function: str, targets: Array) -> Array:
         """Return rows of shares of labels; numbers as they are."""
+        if isinstance(self.loss, FunctionLoss) and (targets.ndim == 1 or targets.dtype.kind != "f"):
+            raise ValueError(
+                f"{function}: y has shape {targets.shape} and dtype {targets.dtype}, but MixUp mixes floats (N, ...)"
+            )
         if targets.ndim > 1:
             return targets
         if classes_of(self.loss, self.shape) is None:

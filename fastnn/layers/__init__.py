@@ -14,7 +14,7 @@ from .activation import (
     Step,
     Tanh,
 )
-from .base import Layer
+from .base import Layer, Weight
 from .combine import Concat, Residual
 from .conv import Conv2D, ConvTranspose2D, DepthwiseConv2D
 from .dense import Dense
@@ -52,4 +52,5 @@ __all__ = [
     "Softplus",
     "Step",
     "Tanh",
+    "Weight",
 ]

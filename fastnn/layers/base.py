@@ -23,8 +23,8 @@ class Weight:
     Attributes
     ----------
     shape : tuple of int
-    initializer : callable
-        Called with a random generator, shape, fan_in and fan_out.
+    initializer : str or callable
+        As "he_normal" or "zeros", or called with a random generator, shape, fan_in and fan_out.
     fan_in, fan_out : int
         Inputs of one output, and outputs that one input reaches.
     decay : bool
@@ -40,9 +40,9 @@ class Weight:
     """
 
     shape: Shape
-    initializer: Initializer
-    fan_in: int
-    fan_out: int
+    initializer: str | Initializer
+    fan_in: int = 1
+    fan_out: int = 1
     decay: bool = True
     trainable: bool = True
     max_norm: float | None = None

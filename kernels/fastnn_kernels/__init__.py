@@ -71,6 +71,7 @@ from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backwar
 
 if TYPE_CHECKING:
     from . import reference
+    from ._own_op import register_op
 
 __all__ = [
     "__version__",
@@ -135,6 +136,7 @@ __all__ = [
     "nadam_update",
     "nesterov_update",
     "reference",
+    "register_op",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -160,7 +162,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import `reference` at its first use: kernels alone do not need the twins."""
+    """Import at its first use what kernels alone do not need: the twins, and ops of one's own."""
     if name == "reference":
         return importlib.import_module(f"{__name__}.reference")
+    if name == "register_op":
+        return importlib.import_module(f"{__name__}._own_op").register_op
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

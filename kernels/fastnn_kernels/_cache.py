@@ -147,9 +147,14 @@ class _Cache(caching.FunctionCache):
 STATISTICS = {"hits": 0, "misses": 0, "unsaved": 0}
 
 
+def _closes_over_a_function(function: Callable[..., Any]) -> bool:
+    """Whether it calls a function that it was made with: such a closure is never found again, and each run adds one."""
+    return any(hasattr(cell.cell_contents, "py_func") for cell in function.__closure__ or ())
+
+
 def attach(compiled: Any, function: Callable[..., Any], flags: str = "") -> Any:
-    """Give a dispatcher or C callback its cache, where there is a folder for it."""
+    """Give a dispatcher or C callback its cache, where there is a folder for it and it is all ours."""
     ours = Path(function.__code__.co_filename).resolve().is_relative_to(_PACKAGE)
-    if ours and cache_folder() is not None:
+    if ours and not _closes_over_a_function(function) and cache_folder() is not None:
         compiled._cache = _Cache(function, flags)
     return compiled

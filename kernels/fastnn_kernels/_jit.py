@@ -104,6 +104,11 @@ def _distinct(function: Callable[..., Any]) -> None:
     tell_apart(function, *[value for value in values if isinstance(value, (bool, int))])
 
 
+def own(function: Callable[..., Any]) -> Any:
+    """Compile a function of the user's, called from Python and by ops of the tape; never cached."""
+    return numba.njit(function, **_FLAGS)
+
+
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a serial function called from Python: cached on disk."""
     _distinct(function)

@@ -18,6 +18,8 @@ from .augmentation import Augmentation
 from .batches import batch_weights
 from .convert import BYTES, OTHER, SAME
 from .memory import Memory
+from .ops.function_loss import Target, target_of, with_target
+from .own_error import STATUS_TEXTS, raise_own
 from .program import Program, make_program
 from .run_steps import (
     BATCH_SIZE,
@@ -52,8 +54,10 @@ class StepError(RuntimeError):
     """
 
     def __init__(self, steps: int, status: int) -> None:
-        super().__init__(f"step {steps} of this call stopped with status {status}; parameters are as before that step")
+        reason = STATUS_TEXTS.get(status, f"status {status}")
+        super().__init__(f"step {steps} of this call stopped with {reason}; parameters are as before that step")
         self.steps = steps
+        self.status = status
 
 
 class Executor:
@@ -184,10 +188,11 @@ class Executor:
         weighted: bool,
         predictions: bool,
         augmentation: tuple[Augmentation, ...],
+        target: Target | None,
     ) -> tuple[Program, Array, list[object]]:
         """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
         program = make_program(
-            replace(self.tape, augmentation=augmentation),
+            replace(self.tape if target is None else with_target(self.tape, target), augmentation=augmentation),
             Machine(lanes, TILE_LIMIT, self.lanes),
             backward=kind in ("train", "gradients"),
             loss=kind != "forward",
@@ -230,8 +235,9 @@ class Executor:
         batch = batch_size
         lanes = self._lanes_for(batch)
         augmentation = self.tape.augmentation if kind == "train" else ()
+        target = None if kind == "forward" else target_of(self.tape, y, any(step.mixes for step in augmentation))
         program, addresses, _ = self._compiled(
-            kind, lanes, self._source(x), weighted, predictions is not None, augmentation
+            kind, lanes, self._source(x), weighted, predictions is not None, augmentation, target
         )
         blocks = -(-batch // lanes)
         workers = _threads.workers_for(blocks, self._work * batch)
@@ -257,7 +263,9 @@ class Executor:
             self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners,
         )  # fmt: skip
         if done < steps:
-            raise StepError(int(done), int(status[status.nonzero()][0]))
+            error = StepError(int(done), int(status[status.nonzero()][0]))
+            raise_own(error, self.tape, memory, self.update, kind, x, y, order, batch_size, hyper, sample_weight)
+            raise error
         return out.reshape(steps, 2)
 
     def _flat(self, array: Array | None) -> Array:

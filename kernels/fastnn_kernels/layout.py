@@ -66,6 +66,23 @@ def scatter_block(x, xo, size, valid, y, yo):
 
 
 @kernel
+def rows_to_lanes(x, xo, size, valid, y, yo, zeros):
+    """Load rows ``x[lane, feature]`` into ``y[feature, lane]``; spare lanes get zeros, or what the first one has."""
+    L = lanes(y)
+    t = tile_square(y)
+    f = 0
+    while valid == L and f + L <= size:
+        tile_load(t, x, xo + f, size, 0)
+        tile_transpose(t)
+        tile_store(t, y, yo + f * L, L, 0)
+        f += L
+    for k in range(f, size):
+        for lane in range(L):
+            row = lane if lane < valid else 0
+            y[yo + k * L + lane] = 0.0 if zeros and lane >= valid else x[xo + row * size + k]
+
+
+@kernel
 def copy_elements(x, xo, y, yo, count):
     """Copy `count` elements, whatever their number."""
     L = lanes(x)

@@ -18,8 +18,8 @@ from .stage import Axis, Call, Machine, Place, Space
 from .tape import Row, Tape
 from .update import Update
 
-OPERANDS = 8
-OPTIONS = 24
+OPERANDS = 12
+OPTIONS = 96
 
 _Ints = NDArray[np.int64]
 

@@ -100,9 +100,9 @@ def _load() -> None:
     importlib.import_module(f"{__package__}.ops")
 
 
-def register(op: Op) -> Op:
-    """Add `op`; its name must be new."""
-    if op.name in _OPS:
+def register(op: Op, *, replace: bool = False) -> Op:
+    """Add `op`; its name must be new, unless it is to take the place of another."""
+    if op.name in _OPS and not replace:
         raise ValueError(f"register: an op called {op.name!r} is registered already")
     _OPS[op.name] = op
     return op
@@ -110,8 +110,7 @@ def register(op: Op) -> Op:
 
 def get(name: str) -> Op:
     """Return the op called `name`."""
-    if name not in _OPS:  # asked for several times in each call of a step
-        _load()
+    _load()
     try:
         return _OPS[name]
     except KeyError:

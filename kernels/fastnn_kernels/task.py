@@ -36,6 +36,10 @@ SAMPLES = 16  # from here on: the sample index of each lane (block axis); spare 
 ROWS = SAMPLES + 64  # from here on: the row of `y` of each lane, the sample's or that of its mixed targets
 INFO_SIZE = ROWS + 64
 
+# Statuses of user's functions, apart from those that ops of other packages choose.
+RAISED = -1  # an exception
+WRONG_SHAPE = -2  # a gradient that is not shaped as the prediction
+
 
 class TaskType(types.Type):
     """The Numba type of a task for models of one dtype; `narrow` where a lane block is a single sample."""

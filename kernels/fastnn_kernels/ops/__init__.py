@@ -10,6 +10,7 @@ from .conv import CONV2D
 from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .dropout import DROPOUT
+from .function_loss import FUNCTION_LOSS
 from .group_norm import GROUP_NORM, LAYER_NORM
 from .loss import (
     BINARY_CROSS_ENTROPY_WITH_LOGITS,
@@ -52,5 +53,6 @@ for _op in (
     MEAN_SQUARED_ERROR,
     HUBER_OP,
     BINARY_CROSS_ENTROPY_WITH_LOGITS,
+    FUNCTION_LOSS,
 ):
     register(_op)

@@ -5,13 +5,15 @@ It computes what the compiled interpreter (`executor.py`) computes, and is there
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from .. import reference, registry
 from ..memory import Array, Memory
+from ..registry import Kernel
 from ..tape import Row, Tape
 from ..update import Update
 
@@ -181,7 +183,7 @@ class Interpreter:
         for row in rows:
             kernel = row.definition
             drawn = {"step": step} if registry.get(row.op).random else {}
-            results = kernel.twin(**self._operands(row, values), **drawn, **self._attributes(row))
+            results = self._twin(kernel)(**self._operands(row, values), **drawn, **self._attributes(row))
             if not isinstance(results, tuple):
                 results = (results,)
             for name, result in zip(kernel.writes, results, strict=True):
@@ -201,7 +203,7 @@ class Interpreter:
         assert row is not None
         prediction = values[row.values["prediction"].index]
         weighted = {} if weights is None else {"sample_weight": weights}
-        loss, d_prediction = row.definition.twin(
+        loss, d_prediction = self._twin(row.definition)(
             prediction=prediction, target=target, **weighted, **self._attributes(row)
         )
         values[row.values["d_prediction"].index] = d_prediction
@@ -213,6 +215,10 @@ class Interpreter:
                 right &= labels != ignored
             correct = int(right.sum())
         return float(loss), correct
+
+    def _twin(self, kernel: Kernel) -> Callable[..., Any]:
+        """Choose what runs in the place of a compiled kernel."""
+        return kernel.twin
 
     def _operands(self, row: Row, values: dict[int, Array]) -> dict[str, Array | None]:
         """Find every operand that the row reads: a value, a parameter, a state, or None where it has none."""
