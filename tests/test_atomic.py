@@ -38,6 +38,21 @@ def test_a_new_file_an_old_one_and_its_permissions(path):
     assert names(path) == ["file.bin", "new.bin"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")
+def test_the_file_is_synced_before_its_new_name_and_the_folder_after_it(path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, os.replace
+
+    def note_sync(handle):
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else f"file of {os.fstat(handle).st_size}")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("name"), replace(*names)))
+    atomic.write(path, LARGE)
+    assert done == [f"file of {len(LARGE)}", "name", "folder"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on the size of files")
 def test_a_full_disk_leaves_the_old_file(path):
     """A write that is cut off in the middle, by a limit on the size of files."""

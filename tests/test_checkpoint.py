@@ -107,6 +107,22 @@ def test_a_training_that_is_done_can_be_made_longer(tmp_path):
     assert_same(state_of(model), state_of(whole))
 
 
+@pytest.mark.parametrize("kept", [None, 0.02])
+def test_the_learning_rate_is_the_checkpoints(tmp_path, kept):
+    data = small_data(30)
+    whole, model = small_model(), small_model()
+    for each in (whole, model):
+        if kept is not None:
+            each.lr = kept
+    whole.fit(*data, epochs=2, verbose=0)
+    model.fit(*data, epochs=1, verbose=0)
+    model.save_checkpoint(tmp_path / "checkpoint")
+    model.lr = 0.5
+    model.fit(*data, epochs=2, verbose=0, resume=tmp_path / "checkpoint")
+    assert_same(state_of(model), state_of(whole))
+    assert model.lr == whole.lr
+
+
 def test_a_checkpoint_is_a_model_too(tmp_path):
     model = interrupted(tmp_path / "checkpoint", STEPS + 2, make())
     arrays, _ = contents(tmp_path / "checkpoint")

@@ -1,6 +1,7 @@
 """EarlyStopping, ReduceLROnPlateau, ModelCheckpoint: callbacks that watch a number; CSVLogger."""
 
 import csv
+import time
 
 import numpy as np
 import pytest
@@ -82,6 +83,18 @@ def test_a_second_fit_starts_over():
     assert_same(model.params, seen[2])
 
 
+def test_running_statistics_are_restored_too():
+    layers = [fn.Conv2D(3, 3), fn.BatchNorm(), fn.Flatten(), fn.Dense(5)]
+    model = small_model(layers=layers)
+    seen = []
+    keep = fn.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(copy_of(model.states)))
+    stopping = fn.EarlyStopping("loss", patience=9)
+    model.fit(X, Y, epochs=3, callbacks=[scripted("loss", [2, 1, 3]), keep, stopping], verbose=0)
+    assert list(model.states) == ["batch_norm/running_mean", "batch_norm/running_var"]
+    assert (seen[1]["batch_norm/running_mean"] != seen[2]["batch_norm/running_mean"]).all()
+    assert_same(model.states, seen[1])
+
+
 @pytest.mark.parametrize(
     ("values", "options", "rates"),
     [
@@ -133,6 +146,17 @@ def test_model_checkpoint_within_epochs():
     assert [(path, step) for _, path, step in files.saved] == [("c-1", 3), ("c-2", 6), ("c-2", 9)]
 
 
+def test_model_checkpoint_after_some_seconds(monkeypatch):
+    model = small_model()
+    files = Saver(model)
+    checkpoint = fn.ModelCheckpoint("c-{epoch}", seconds=30)
+    # 12 seconds a step: 36 have passed after the third and the sixth.
+    monkeypatch.setattr(time, "monotonic", lambda: 12.0 * model.training_state.step)
+    single_steps = fn.LambdaCallback(on_batch_end=lambda batch, logs: None)
+    model.fit(X, Y, epochs=2, batch_size=4, callbacks=[checkpoint, single_steps], verbose=0)
+    assert [(path, step) for _, path, step in files.saved] == [("c-1", 3), ("c-2", 6), ("c-2", 9)]
+
+
 def test_a_checkpoint_sees_what_the_callbacks_behind_it_decided():
     model, stopping = small_model(), fn.EarlyStopping("loss", patience=1)
     kept = []
@@ -142,6 +166,15 @@ def test_a_checkpoint_sees_what_the_callbacks_behind_it_decided():
     assert [state["stopped"] for state in kept] == [False, True]
     assert kept[1]["history"]["history"]["loss"] == [1.0, 2.0]
     assert dict(kept[1]["callbacks"])["EarlyStopping"]["waited"] == 1
+
+
+def test_so_does_one_within_an_epoch():
+    model = small_model()
+    kept = []
+    model.save_checkpoint = lambda path: kept.append(model.training_state.stopped)
+    stop = fn.LambdaCallback(on_progress=lambda batch, logs: setattr(model, "stop_training", True))
+    model.fit(X, Y, batch_size=4, callbacks=[fn.ModelCheckpoint("c", save_freq=1), stop], verbose=0)
+    assert kept == [True]
 
 
 def rows(path):

@@ -17,6 +17,7 @@ from model_helpers import (
 )
 
 from fastnn.interrupts import held_back
+from fastnn.state import TrainingState
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, MemoryError])
@@ -34,6 +35,25 @@ def test_a_call_cut_in_two_is_undone(error):
     a._engine._interpreter = interpreter
     assert a.train_step(x, y) == b.train_step(x, y)
     assert_same(state_of(a), state_of(b))
+
+
+def test_a_call_cut_in_two_while_it_is_recorded_is_undone(monkeypatch):
+    x, y = small_data(20)
+    model = small_model()
+    original = TrainingState.record
+
+    def cut(state, *args):
+        original(state, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingState, "record", cut)
+    before, progress = state_of(model), model.training_state.as_dict()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, verbose=0)
+    assert_same(state_of(model), before)
+    after = model.training_state.as_dict()
+    for name in ("step", "position", "samples", "loss_sum", "weight_sum", "correct"):
+        assert after[name] == progress[name] == 0
 
 
 def test_ctrl_c_keeps_finished_epochs_and_the_next_fit_goes_on():

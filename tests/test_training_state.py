@@ -83,14 +83,15 @@ def test_resumed_at_any_step(backend):
         assert measured(found) == measured(history)
 
 
-@pytest.mark.parametrize("steps", [1, 3, 7, 100])
+@pytest.mark.parametrize("steps", [3, 7, 100])
 def test_sums_do_not_depend_on_how_steps_are_grouped(steps, monkeypatch):
     monkeypatch.setattr(Pacer, "record", lambda self, steps, seconds: None)
+    x, y = small_data(101)
     results = []
-    for grouped in (2, steps):
+    for grouped in (1, steps):
         monkeypatch.setattr(Pacer, "__init__", lambda self, most=None, n=grouped: setattr(self, "steps", n))
         model = model_of()
-        history = model.fit(X, Y, **OPTIONS)
+        history = model.fit(x, y, epochs=3, batch_size=3, validation_split=0.2, verbose=0)
         results.append((measured(history), state_of(model)))
     assert results[0][0] == results[1][0]
     assert_same(results[0][1], results[1][1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from operator import methodcaller
 from typing import Any
 
@@ -33,6 +34,8 @@ class ModelCheckpoint(Monitor):
     save_freq : "epoch" or int
         "epoch", or about how many steps pass between two checkpoints, also in the middle of an epoch: one is written at
         the end of the group of steps in which the number is reached. An epoch's end is then none by itself.
+    seconds : float, optional
+        Instead of `save_freq`: about how many seconds pass between two checkpoints, also in the middle of an epoch.
     """
 
     runs_last = True  # so that a checkpoint has what the other callbacks have decided
@@ -46,6 +49,7 @@ class ModelCheckpoint(Monitor):
         *,
         what: str = "checkpoint",
         save_freq: str | int = "epoch",
+        seconds: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, 0.0)
         self.path = os.fspath(path)
@@ -55,29 +59,40 @@ class ModelCheckpoint(Monitor):
             if isinstance(save_freq, str):
                 raise ValueError(f'ModelCheckpoint: save_freq is {save_freq!r}, "epoch" or an int is needed')
             options.integer("ModelCheckpoint: save_freq", save_freq, 1)
-            if save_best_only:
-                raise ValueError('ModelCheckpoint: save_best_only needs save_freq "epoch"')
-        self.save_freq = save_freq
-        self._saved_step = 0
+            if seconds is not None:
+                raise ValueError("ModelCheckpoint: save_freq and seconds are both given, one is needed")
+        if seconds is not None:
+            seconds = float(options.number("ModelCheckpoint: seconds", seconds))
+        self.save_freq, self.seconds = save_freq, seconds
+        self._each_epoch = save_freq == "epoch" and seconds is None
+        if save_best_only and not self._each_epoch:
+            raise ValueError('ModelCheckpoint: save_best_only needs save_freq "epoch"')
+        self._saved_step, self._saved_time = 0, 0.0
 
     def on_train_begin(self, logs: Logs) -> None:
         """Refuse a number that is not measured, and a path that cannot be formatted, before anything is trained."""
         self.best, self._saved_step = math.nan, self.model.training_state.step
+        self._saved_time = time.monotonic()
         if self.save_best_only:
             self._check_measured()
-        names = [*self.params["metrics"], "lr", "images_per_second"] if self.save_freq == "epoch" else []
+        names = [*self.params["metrics"], "lr", "images_per_second"] if self._each_epoch else []
         self._file(0, dict.fromkeys(names, 0.0))
 
     def on_progress(self, batch: int, logs: Logs) -> None:
         """Save within an epoch."""
         step = self.model.training_state.step
-        if isinstance(self.save_freq, int) and step - self._saved_step >= self.save_freq:
+        if isinstance(self.save_freq, int):
+            due = step - self._saved_step >= self.save_freq
+        else:
+            due = self.seconds is not None and time.monotonic() - self._saved_time >= self.seconds
+        if due:
             self._saved_step = step
             self._save(self.model.training_state.finished, {})
+            self._saved_time = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save after an epoch."""
-        if self.save_freq != "epoch":
+        if not self._each_epoch:
             return
         if self.save_best_only:
             if not self.better(logs[self.monitor], self.best):

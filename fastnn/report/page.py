@@ -83,10 +83,10 @@ def write(
     rows, seconds = summary.rows(model._lowered), layer_times.measure(model, batch)
     total = sum(view.size for view in model.params.values())
     parts.append(sections.layers(rows, seconds, len(batch), total))
-    if config:
-        parts.append(sections.facts("Configuration", config))
     found = info.collect()
-    parts.append(sections.facts("Versions and machine", {name: found[name] for name in VERSIONS}))
+    versions = sections.facts("Versions and machine", {name: found[name] for name in VERSIONS})
+    settings = sections.facts("Configuration", config) if config else ""
+    parts.append(f'<div class="columns">{settings}{versions}</div>')
     template = Template((files(__package__) / "template.html").read_text(encoding="utf-8"))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     page = template.substitute(title=escape(title), made=escape(made), body="\n".join(parts))

@@ -35,6 +35,8 @@ def learning_curves(history: History, test: Mapping[str, float]) -> str:
         if level is not None:
             keys.append(f'<span class="key level">test {level:.4g}</span>')
         drawing = curves.draw(name, history.epochs, found, level)
+        if len(keys) == 1:  # the learning rate
+            keys = []
         title = escape(name.replace("_", " "))
         figures.append(f"<figure><figcaption>{title} {' '.join(keys)}</figcaption>{drawing}</figure>")
     rows = [
@@ -140,7 +142,7 @@ def layers(rows: Sequence[tuple[str, str, int]], seconds: Mapping[str, float], b
 
 def facts(title: str, values: Mapping[str, Any]) -> str:
     """Show names and values."""
-    rows = [[name.replace("_", " "), "-" if value is None else str(value)] for name, value in values.items()]
+    rows = [[name.replace("_", " "), "-" if value in (None, "") else str(value)] for name, value in values.items()]
     return section(title, table(["name", "value"], rows, show_head=False))
 
 

@@ -110,7 +110,8 @@ def register(op: Op, *, replace: bool = False) -> Op:
 
 def get(name: str) -> Op:
     """Return the op called `name`."""
-    _load()
+    if name not in _OPS:  # asked for several times in each call of a step
+        _load()
     try:
         return _OPS[name]
     except KeyError:
