@@ -82,6 +82,16 @@ def state_of(model: fn.Sequential) -> dict[str, Any]:
     }
 
 
+def assert_fit_refused(error: type[Exception], message: str, **options: Any) -> None:
+    """Check that fit of a small model on 20 samples raises, says `message`, and leaves the model alone."""
+    x, y = small_data(20)
+    model = small_model()
+    before = state_of(model)
+    with pytest.raises(error, match=message):
+        model.fit(x, y, verbose=0, **options)
+    assert_same(state_of(model), before)
+
+
 def order_of(seed: int, epoch: int, n: int) -> Array:
     """Return the order of the samples in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(n)

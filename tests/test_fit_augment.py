@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from model_helpers import assert_same, small_data, small_model, state_of
+from model_helpers import assert_fit_refused, assert_same, small_data, small_model
 
 import fastnn as fn
 import fastnn_kernels.reference as ref
 from fastnn.augment import Crop, Cutout, Flip, MixUp, Rotate, Shift
+from fastnn.weights import Preparation
 
 SEED = 4
 STEPS = [Flip(), Crop(1, fill=0.5), Shift((0, 2)), Rotate(30), Cutout((2, 3)), Flip(False, True)]
@@ -96,12 +97,24 @@ def test_only_the_steps_of_fit_are_augmented():
     ],
 )
 def test_what_does_not_suit_is_refused_before_anything_changes(options, error, message):
+    assert_fit_refused(error, message, **options)
+
+
+def test_calls_between_two_steps_are_not_augmented():
     x, y = small_data(20)
+    told = []
     model = small_model()
-    before = state_of(model)
-    with pytest.raises(error, match=message):
-        model.fit(x, y, verbose=0, **options)
-    assert_same(state_of(model), before)
+
+    def compare(*args):
+        told.append(model.gradients(x, y)[0] - model.evaluate(x, y, batch_size=20)["loss"])
+
+    model.fit(x, y, augment=[MixUp(1.0)], callbacks=[fn.LambdaCallback(on_batch_end=compare)], verbose=0)
+    assert np.abs(told).max() < 1e-12
+
+
+def test_labels_of_no_classes_cannot_be_mixed():
+    with pytest.raises(ValueError, match="MixUp cannot mix the labels in y, huber is no loss over classes"):
+        Preparation(fn.losses.Huber(), (5,), np.dtype(np.float64), mixes=True)("fit", np.arange(3), None)
 
 
 def test_labels_that_are_left_out_cannot_be_mixed():
