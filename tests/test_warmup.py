@@ -31,7 +31,7 @@ def test_after_warmup_nothing_is_compiled():
 def test_other_losses_and_metrics(loss):
     last = "softmax" if loss == "categorical_cross_entropy" else None
     layers = [*small_layers()[:-1], fn.Dense(5, activation=last)]
-    model = fn.Sequential(layers, input_shape=(2, 6, 6))
+    model = fn.Sequential(layers, input_shape=(2, 6, 6), dtype=np.float64)
     assert fn.warmup(model) >= 0
     model.compile("adam", loss, ["mae"] if last is None else ["f1"])
     before = state_of(model)
