@@ -1,7 +1,6 @@
 """The command line and saved models: train --save, evaluate, predict, reports, and what can go wrong with files."""
 
 import json
-import resource
 import sys
 
 import numpy as np
@@ -196,6 +195,8 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(shapes, tmp_path):
     words = [str(word) for item in files.items() for word in item]
 
     def limit():
+        import resource  # which Windows does not have
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
 
     done = run("train", "--data", str(shapes / "shapes.npz"), *QUICK, *words, preexec_fn=limit)
