@@ -216,6 +216,13 @@ def test_a_file_cut_off_anywhere_is_refused(path):
             fn.load(path)
 
 
+def test_a_file_cut_off_while_it_is_read_is_an_error(path):
+    """Not the end of the process, as it is where a file is mapped into memory."""
+    with pytest.raises(ValueError, match="no whole safetensors file"), container.opened(path) as file:
+        os.truncate(path, 0)
+        file.read("params/dense/w")
+
+
 def test_what_is_no_file(tmp_path):
     refused(tmp_path, "it is no file")
     with pytest.raises(OSError, match="missing"):
