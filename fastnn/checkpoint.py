@@ -164,6 +164,6 @@ def _unpack(value: Any, file: container.Reader, depth: int = 0) -> Any:
     if kind in ("array", "numbers") and isinstance(inner, str) and inner.startswith(_PREFIX):
         if not isinstance(file.declared.get(inner, ("",))[0], np.dtype):
             raise ValueError(f"it has no array {inner!r}")
-        array = np.array(file.read(inner))  # one of its own, that may be written into
+        array = file.read(inner)
         return array.tolist() if kind == "numbers" else array
     return config.Decoder().decode("training", value, depth)
