@@ -18,8 +18,15 @@ import numpy as np
 
 from .layers.base import Layer
 
-_MODULES = ("layers", "initializers", "losses", "optimizers", "schedules", "metrics")
-_BASES = ("Layer", "Loss", "Metric", "Optimizer", "Schedule")  # classes that only others are made of
+# Where the classes are, and what they derive from there.
+_MODULES = {
+    "layers": "Layer",
+    "initializers": None,
+    "losses": "Loss",
+    "optimizers": "Optimizer",
+    "schedules": "Schedule",
+    "metrics": "Metric",
+}
 # Lists and objects inside each other.
 MAX_DEPTH = 32
 # Putting layers on a tape takes time that grows with their square: some seconds for as many as this.
@@ -30,10 +37,12 @@ MAX_LAYERS = 1000
 def known() -> dict[str, type]:
     """Return the classes that a file may name: {"layers.Conv2D": Conv2D, ...}."""
     found: dict[str, type] = {}
-    for module in _MODULES:
+    for module, base_name in _MODULES.items():
         contents = import_module(f".{module}", __package__)
+        base = object if base_name is None else getattr(contents, base_name)
         for name in contents.__all__:
-            if name not in _BASES and isinstance(cls := getattr(contents, name), type) and is_dataclass(cls):
+            cls = getattr(contents, name)
+            if isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, base) and cls is not base:
                 found[f"{module}.{name}"] = cls
     return found
 

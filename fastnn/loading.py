@@ -85,8 +85,8 @@ def _model(file: Reader, decoder: config.Decoder, compiled: bool) -> Sequential:
     if training is not None:
         try:
             model.compile(**training)
-        except (TypeError, ValueError) as error:
-            raise ValueError(str(error)) from error
+        except Exception as error:  # as above
+            raise ValueError(str(error) or type(error).__name__) from error
     for name, view in saving.views(model._lowered.tape, model._memory, slots=progress is not None).items():
         if name in names:
             view[...] = file.read(name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -13,6 +14,13 @@ from model_helpers import assert_same, copy_of, small_data, small_layers, small_
 import fastnn as fn
 from fastnn import config, container
 from fastnn.layers.base import Layer
+
+
+@numba.njit
+def squares(prediction, target):
+    difference = prediction - target
+    return (difference**2).sum(), 2 * difference
+
 
 NEEDED = {  # what has no default
     "layers.AdaptiveAvgPool2D": (2,),
@@ -26,6 +34,7 @@ NEEDED = {  # what has no default
     "layers.GroupNorm": (2,),
     "layers.MaxPool2D": (2,),
     "layers.Residual": (fn.Conv2D(2, 1), fn.LeakyReLU(negative_slope=0.5)),
+    "losses.FunctionLoss": (squares,),
     "schedules.LinearWarmup": {"schedule": fn.schedules.Cosine(), "steps": 2},
     "schedules.Step": (3,),
 }
@@ -47,7 +56,8 @@ class Twice(Layer):
 
 
 def through_json(value):
-    return config.Decoder({"Twice": Twice}).decode("it", json.loads(json.dumps(config.encode("it", value))))
+    decoder = config.Decoder({"Twice": Twice, "squares": squares})
+    return decoder.decode("it", json.loads(json.dumps(config.encode("it", value))))
 
 
 @pytest.mark.parametrize("name", sorted(config.known()))
@@ -93,6 +103,30 @@ def test_a_loaded_model_gives_the_same_bits_and_trains_on(tmp_path):
         each.fit(x, y, epochs=4, initial_epoch=2, batch_size=8, verbose=0)
     assert loaded.history["loss"] == model.history["loss"]
     assert_same(state_of(loaded), state_of(model))
+
+
+def test_layers_inside_layers_and_running_statistics(tmp_path):
+    x, y = small_data(20)
+    layers = [
+        fn.Residual(fn.Conv2D(4, 3, padding="same"), fn.BatchNorm(), shortcut=[fn.Conv2D(4, 1), fn.BatchNorm()]),
+        fn.Concat(fn.MaxPool2D(2), [fn.AvgPool2D(2), fn.Residual(fn.Tanh())]),
+        fn.Dropout(0.5),
+        fn.Flatten(),
+        fn.Dense(5),
+    ]
+    model = small_model(layers=layers)
+    model.fit(x, y, verbose=0)
+    model.class_names = ["a", "b", "c", "d", "e"]
+    model.save(tmp_path / "model")
+    loaded = fn.load(tmp_path / "model")
+    assert loaded.layers == tuple(layers)
+    assert loaded.class_names == model.class_names
+    assert_same(loaded.states, model.states)
+    assert len(loaded.states) == 4 and all(np.any(state != 0) for state in loaded.states.values())
+    loaded.backend = "reference"
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+    assert loaded.train_step(x, y) == model.train_step(x, y)  # with the same samples dropped
+    assert_same(loaded.states, model.states)
 
 
 def test_without_the_optimizer_training_starts_anew(tmp_path):
