@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastnn_kernels import _options as options
 from fastnn_kernels.memory import Memory
 
 from . import metrics
+from .losses import FunctionLoss
 
 if TYPE_CHECKING:
     from .model import Sequential
@@ -62,16 +63,28 @@ def _run_all(model: Sequential, x: np.ndarray) -> None:
     engine.call("forward", x, n)
     if loss is None:
         return
+    own = isinstance(loss, FunctionLoss)
+    # A function of the user's may make something of labels where numbers are meant, hence numbers first.
+    forms = [np.zeros(n, np.int64), np.zeros((n, *model.output_shape))]
+    first, second = reversed(forms) if own else forms
     try:
-        y = loss.targets("warmup", np.zeros(n, np.int64), model.output_shape, model.dtype)
-    except (TypeError, ValueError):  # it takes no labels
-        y = loss.targets("warmup", np.zeros((n, *model.output_shape)), model.output_shape, model.dtype)
+        y = loss.targets("warmup", first, model.output_shape, model.dtype)
+    except (TypeError, ValueError):
+        y = loss.targets("warmup", second, model.output_shape, model.dtype)
     room = None
     if metrics.need_predictions(model._metrics):
         room = np.empty((n, *model.output_shape), model.dtype)
-    engine.call("train", x, y, np.arange(n), n, 1, np.zeros(1), predictions=room)
-    engine.call("evaluate", x, y, n, predictions=room)
-    engine.call("gradients", x, y)
+    calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+        ("train", (x, y, np.arange(n), n, 1, np.zeros(1)), {"predictions": room}),
+        ("evaluate", (x, y, n), {"predictions": room}),
+        ("gradients", (x, y), {}),
+    ]
+    for method, args, given in calls:
+        try:
+            engine.call(method, *args, **given)
+        except Exception:
+            if not own:  # which may refuse zeros, when all is compiled
+                raise
 
 
 @contextmanager

@@ -246,6 +246,21 @@ def test_weights_of_samples_are_refused(backend):
     assert_same(state_of(m), before)
 
 
+def test_warmup_with_a_loss_that_refuses_zeros():
+    def strict(prediction, target):
+        if target[0, 0] == 0.0:
+            raise ValueError("zero")
+        return 0.0, prediction
+
+    m = model(strict)
+    before = state_of(m)
+    fn.warmup(m)
+    assert_same(state_of(m), before)
+    assert m._loss.function.signatures
+    with pytest.raises(ValueError, match="zero"):
+        m.train_step(points()[0], np.zeros((50, 3)))
+
+
 def test_a_loss_with_a_function_is_saved_by_name(tmp_path):
     x, y = points()
     m = model(squares)
