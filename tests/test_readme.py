@@ -1,15 +1,14 @@
 """The README does what it says: its Python examples run, and its commands are the ones that are checked."""
 
 import re
-from pathlib import Path
 
 import pytest
+from docs_runner import ROOT, blocks
 
 import fastnn_kernels.reference as ref
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+BLOCKS = [code for _, code in blocks(ROOT / "README.md")]
 
 
 def test_there_are_examples_of_both_packages():
@@ -23,8 +22,8 @@ def test_python_example_runs(number):
 
 
 def test_the_readme_starts_with_the_two_commands():
-    first = re.search(r"^```bash\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    commands = [line.partition("#")[0].strip() for line in first[1].splitlines()]
+    _, first = blocks(ROOT / "README.md", "bash")[0]
+    commands = [line.partition("#")[0].strip() for line in first.splitlines()]
     assert commands == ["pip install . && fastnn train", 'pip install -e ".[dev]" && pytest']
 
 
