@@ -67,10 +67,10 @@ NETS = {
 }
 
 
-def build(name, backend="reference", dtype=np.float64, seed=0, optimizer=None):
-    model = fn.Sequential(NETS[name], (2, 6, 6), seed=seed, dtype=dtype)
+def build(name, backend="reference"):
+    model = fn.Sequential(NETS[name], (2, 6, 6), dtype=np.float64)
     model.backend = backend
-    model.compile(optimizer or fn.Momentum(0.01, weight_decay=0.1), "softmax_cross_entropy")
+    model.compile(fn.Momentum(0.01, weight_decay=0.1), "softmax_cross_entropy")
     return model
 
 
@@ -125,11 +125,11 @@ def test_output_shapes_are_what_comes_out(name):
 
 @pytest.mark.skipif(THREAD_LIMIT < 2, reason="this process has one thread")
 def test_one_thread_and_two_give_the_same_bits():
-    x, y = small_data(150, dtype=np.float32)
+    x, y = small_data(150)
     results = []
     for n in (1, 2):
         with threads(n) as used:
-            model = build("nested", "compiled", np.float32)
+            model = build("nested", "compiled")
             model.fit(x, y, batch_size=64, epochs=2, verbose=0)
             arrays = [*model.params.values(), *model.states.values(), model.predict(x)]
             results.append([a.tobytes() for a in arrays])
