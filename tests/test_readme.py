@@ -2,28 +2,29 @@
 
 import re
 
-import pytest
-from docs_runner import ROOT, blocks
+from docs_runner import ROOT, blocks, run_page
 
 import fastnn_kernels.reference as ref
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = [code for _, code in blocks(ROOT / "README.md")]
+PAGE = ROOT / "README.md"
+README = PAGE.read_text(encoding="utf-8")
 
 
 def test_there_are_examples_of_both_packages():
-    assert any("import fastnn as fn" in block for block in BLOCKS)
-    assert any("import fastnn_kernels as fk" in block for block in BLOCKS)
+    code = [block for _, block in blocks(PAGE)]
+    assert any("import fastnn as fn" in block for block in code)
+    assert any("import fastnn_kernels as fk" in block for block in code)
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_python_example_runs(number):
-    exec(compile(BLOCKS[number], f"README.md, example {number + 1}", "exec"), {"__name__": "example"})
+def test_python_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_page(PAGE)
+    assert names["again"].evaluate(names["x_test"], names["y_test"])["accuracy"] > 0.9
 
 
 def test_the_readme_starts_with_the_two_commands():
-    _, first = blocks(ROOT / "README.md", "bash")[0]
-    commands = [line.partition("#")[0].strip() for line in first.splitlines()]
+    first = re.search(r"^```bash\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    commands = [line.partition("#")[0].strip() for line in first[1].splitlines()]
     assert commands == ["pip install . && fastnn train", 'pip install -e ".[dev]" && pytest']
 
 
