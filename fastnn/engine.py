@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -36,6 +37,16 @@ class Engine:
         self._called: set[tuple[Any, ...]] = set()
         self._tape = tape
         self._update: Update | None = None
+        # The steps of augmentation are handed over in the tape, which all calls share.
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the interpreter out of copies: each makes its own, for its own arrays."""
+        left = {"_interpreter": None, "_called": set(), "_lock": None}
+        return vars(self) | left
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     def load(self, tape: Tape, update: Update) -> None:
         """Run this tape, and train with this update, from now on."""
@@ -81,13 +92,20 @@ class Engine:
         self._called.add(_form(method, x, options))
         return result
 
+    def gradients(self, x: Array, y: Array) -> tuple[float, Array]:
+        """Return the mean loss and a copy of the flat gradient, which a call of another thread may replace."""
+        with self._lock:
+            loss, _ = self.call("gradients", x, y)
+            return float(loss), self.memory.grads.copy()
+
     def _run(
         self, method: str, *args: Any, augmentation: tuple[Augmentation, ...] = (), **options: Any
     ) -> Any:
-        if self._interpreter is None:
-            self._interpreter = self._make()
-        self._tape.augmentation = augmentation
-        return getattr(self._interpreter, method)(*args, **options)
+        with self._lock:
+            if self._interpreter is None:
+                self._interpreter = self._make()
+            self._tape.augmentation = augmentation
+            return getattr(self._interpreter, method)(*args, **options)
 
     def _make(self) -> Any:
         # Imported here: the reference interpreter is there to work without the compiled one.

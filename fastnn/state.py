@@ -80,6 +80,10 @@ class TrainingState:
     def __post_init__(self) -> None:
         self._running: CallbackList | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the running call of fit out of copies."""
+        return {**vars(self), "callbacks": self._states(), "_running": None}
+
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as it is now, for `from_dict`.
 
@@ -94,8 +98,7 @@ class TrainingState:
             "epochs": list(self.history.epochs),
             "history": {name: list(values) for name, values in self.history.items()},
         }
-        states = self.callbacks if self._running is None else self._running.states()
-        plain["callbacks"] = [[name, state] for name, state in states]
+        plain["callbacks"] = [[name, state] for name, state in self._states()]
         plain["source"] = dict(self.source)
         for name in ("predictions", "targets"):
             plain[name] = None if plain[name] is None else plain[name][: self.samples].copy()
@@ -122,13 +125,13 @@ class TrainingState:
 
     def begin(self, initial_epoch: int, steps_per_epoch: int | None, source: dict[str, Any]) -> None:
         """Start a call of fit."""
+        self.abandon_epoch()
         self.epoch = max(self.epoch, initial_epoch)
         self.finished = initial_epoch
         self.fit_step = initial_epoch * (steps_per_epoch or 0)
         self.stopped = False
         self.history = History()
         self.callbacks, self.source = [], source
-        self.abandon_epoch()
 
     def check_resumable(self, source: dict[str, Any], epochs: int) -> None:
         """Raise ValueError where training cannot go on with batches from this source, up to this epoch."""
@@ -176,6 +179,10 @@ class TrainingState:
         self.targets = _with_room(self.targets, n, whole, (targets.shape[1:], targets.dtype))
         self.targets[self.samples : n] = targets
         return self.predictions[self.samples : n]
+
+    def _states(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return class name and `state()` of each callback that has one."""
+        return self.callbacks if self._running is None else self._running.states()
 
     def finish_epoch(self) -> None:
         """Count the running epoch as finished."""

@@ -265,10 +265,10 @@ class Trainable(Network):
     def _gradients(self, function: str, x: Any, y: Any) -> tuple[float, dict[str, Array]]:
         images, targets = self._batch(function, x, y)
         self._lowered.check_batches(function, len(images), len(images))
-        loss, _ = self._engine.call("gradients", images, targets)
+        loss, gradient = self._engine.gradients(images, targets)
         tape = self._lowered.tape
-        views = self._memory.views(tape, self._memory.grads)
-        return float(loss), {p.name: views[p.name].copy() for p in tape.params if p.trainable}
+        views = self._memory.views(tape, gradient)
+        return loss, {p.name: views[p.name] for p in tape.params if p.trainable}
 
     def _check_compiled(self, function: str) -> Loss:
         if self._loss is None:

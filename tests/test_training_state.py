@@ -207,3 +207,27 @@ def test_after_ctrl_c_training_can_go_on_within_the_epoch():
     found = resume(resumed, (plain, [memory.params, memory.slots, memory.state]), [])
     assert_same(state_of(resumed), state_of(whole))
     assert measured(found) == measured(whole.history)
+
+
+def test_after_ctrl_c_another_call_starts_its_schedule_over():
+    """Steps of the interrupted epoch had been taken off those of the next call, which then began below 0."""
+    asked = []
+
+    class Asked(fn.schedules.Schedule):
+        def rates(self, lr, first_step, steps, steps_per_epoch, total_steps):
+            asked.append(first_step)
+            return np.full(steps, lr)
+
+    def interrupt(batch, logs):
+        if batch == 2:
+            raise KeyboardInterrupt
+
+    model = small_model(optimizer=fn.SGD(0.1, schedule=Asked()))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[fn.LambdaCallback(on_batch_end=interrupt)])
+    assert model.training_state.position == 3
+    asked.clear()
+    model.fit(X, Y, batch_size=4, verbose=0)
+    steps = -(-len(X) // 4)
+    assert min(asked) == 0 and max(asked) < steps
+    assert model.training_state.fit_step == steps
