@@ -42,7 +42,7 @@ class Engine:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the interpreter out of copies: each makes its own, for its own arrays."""
-        left = {"_interpreter": None, "_called": set(), "_lock": None}
+        left: dict[str, Any] = {"_interpreter": None, "_called": set(), "_lock": None}
         return vars(self) | left
 
     def __setstate__(self, state: dict[str, Any]) -> None:
