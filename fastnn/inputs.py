@@ -69,7 +69,11 @@ def sample_weight(function: str, name: str, value: Any, samples: int, dtype: np.
         raise ValueError(f"{function}: {name} has shape {array.shape}, ({samples},) is needed, one for each sample")
     if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError(f"{function}: {name} has values below 0 or not finite, finite ones of at least 0 are needed")
-    return np.require(array, dtype, ["C", "A"])
+    with np.errstate(over="ignore"):
+        weights = np.require(array, dtype, ["C", "A"])
+    if not np.isfinite(weights).all():
+        raise ValueError(f"{function}: {name} has values up to {array.max()}, which are infinite as {dtype}")
+    return weights
 
 
 def split_off(what: str, x: Array, y: Array, share: float) -> tuple[Batch, Batch]:

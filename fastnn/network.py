@@ -35,6 +35,8 @@ class Network:
 
     def _describe(self, layers: Iterable[Layer], input_shape: Any, seed: int, dtype: DTypeLike) -> None:
         """Check the arguments of the constructor and put the layers on a tape."""
+        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential: layers is {layers!r}, a list of layers is needed")
         self.layers = tuple(layers)
         for k, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -46,7 +48,8 @@ class Network:
                 f"Sequential: input_shape is {input_shape!r}, (C, H, W) or (features,) is needed"
             )
         self.input_shape = tuple(options.integer("Sequential: input_shape", size, 1) for size in input_shape)
-        self.seed = options.integer("Sequential: seed", seed, 0)
+        options.seed_words("Sequential", seed)
+        self.seed = int(seed)
         self.dtype = inputs.as_dtype(dtype)
         self._class_names: tuple[str, ...] = ()
         self._lowered = lower(self.layers, self.input_shape, self.seed)

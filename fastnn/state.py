@@ -123,6 +123,11 @@ class TrainingState:
         finally:
             self.callbacks, self._running = callbacks.states(), None
 
+    def check_idle(self, function: str) -> None:
+        """Raise RuntimeError while a call of fit runs, of a callback's or of another thread's."""
+        if self._running is not None:
+            raise RuntimeError(f"{function}: the model is being trained, by a call of fit that has not ended")
+
     def begin(self, initial_epoch: int, steps_per_epoch: int | None, source: dict[str, Any]) -> None:
         """Start a call of fit."""
         self.abandon_epoch()
@@ -172,8 +177,14 @@ class TrainingState:
     def collect(self, targets: Array, output_shape: tuple[int, ...], dtype: Any, whole: int | None) -> Array:
         """Keep the targets of the samples of the next steps, and return room for their outputs.
 
-        `whole` is the number of samples of an epoch, where it is known.
+        `whole` is the number of samples of an epoch, where it is known. Targets of another shape than those before
+        raise ValueError: a generator may mix labels and rows of shares.
         """
+        if self.targets is not None and self.targets.shape[1:] != targets.shape[1:]:
+            raise ValueError(
+                f"fit: targets have shape {targets.shape} after ones of shape "
+                f"({', '.join(['N', *map(str, self.targets.shape[1:])])}) in one epoch: metrics need one kind"
+            )
         n = self.samples + len(targets)
         self.predictions = _with_room(self.predictions, n, whole, (output_shape, dtype))
         self.targets = _with_room(self.targets, n, whole, (targets.shape[1:], targets.dtype))

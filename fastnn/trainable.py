@@ -85,6 +85,7 @@ class Trainable(Network):
         metrics : iterable of str or Metric
             "accuracy", "top_k", "precision", "recall", "f1", "mae", "rmse", "r2", or objects of `fastnn.metrics`.
         """
+        self.training_state.check_idle("compile")
         optimizer, chosen = optimizers.get(optimizer), losses.get(loss)
         chosen.check_output(self.output_shape, self._last_op)
         measured = get_metrics(metrics, chosen, self.output_shape)
@@ -174,6 +175,7 @@ class Trainable(Network):
             finished epochs, and another call goes on with these parameters, and with the interrupted epoch from its
             start. `save_checkpoint` keeps the position within the epoch.
         """
+        self.training_state.check_idle("fit")
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)
         epochs = options.integer("fit: epochs", epochs, max(initial_epoch, 1))
         check_verbose("fit", verbose)
@@ -282,6 +284,8 @@ class Trainable(Network):
     ) -> Batch:
         loss = self._check_compiled(function)
         images = self._images(function, x, names[0], staged=staged)
+        if y is None:
+            raise TypeError(f"{function}: {names[1]} is missing, {self.output_shape} outputs are compared with it")
         targets = loss.targets(function, y, self.output_shape, self.dtype, names[1])
         if len(images) != len(targets):
             raise ValueError(

@@ -100,8 +100,9 @@ class Loop:
         if plan.schedule is not None or self.callbacks.changes_lr:
             logs["lr"] = float(self._rates(1, state.fit_step - 1)[0])
         logs["images_per_second"] = speed
-        state.finish_epoch()
-        state.history.add(epoch + 1, logs)
+        with held_back():
+            state.finish_epoch()
+            state.history.add(epoch + 1, logs)
         self.callbacks.on_epoch_end(epoch, logs, last=False)
         state.history.amend(logs)
         self.callbacks.on_epoch_end(epoch, logs, last=True)

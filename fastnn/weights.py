@@ -72,8 +72,13 @@ class Preparation:
                 raise ValueError(f"{function}: {kind} and MixUp are both given: samples that are mixed have no weight")
             return self._rows(function, targets), None
         if self.class_weight is not None:
-            own = self._of_classes(targets)
-            weights = own if weights is None else own * weights
+            with np.errstate(over="ignore"):
+                own = self._of_classes(targets)
+                weights = own if weights is None else own * weights
+            if not np.isfinite(weights).all():
+                raise ValueError(
+                    f"{function}: class_weight, or its product with sample_weight, is infinite as {self.dtype}"
+                )
         return targets, weights
 
     def _of_classes(self, targets: Array) -> Array:

@@ -213,15 +213,40 @@ def test_a_progress_bar_of_ones_own_replaces_that_of_fit(capsys):
         ([fn.ModelCheckpoint("a", save_best_only=True)], ValueError, "ModelCheckpoint: monitor is 'val_loss'"),
         ([fn.ModelCheckpoint("{val_loss}")], ValueError, "path is '{val_loss}', which cannot be formatted"),
         ([fn.ModelCheckpoint("{")], ValueError, "path is '{', which cannot be formatted"),
+        ([fn.ModelCheckpoint("{epoch.x}")], ValueError, "path is '{epoch.x}', which cannot be formatted"),
+        ([fn.ModelCheckpoint("{loss[0]}")], ValueError, r"path is '{loss\[0\]}', which cannot be formatted"),
+        ([fn.ModelCheckpoint("missing/{epoch}")], FileNotFoundError, "missing/1"),
+        ([fn.ModelCheckpoint(".")], IsADirectoryError, "'.'"),
+        ([fn.CSVLogger("missing/a.csv")], FileNotFoundError, "missing/a.csv"),
+        ([fn.CSVLogger(".")], IsADirectoryError, "'.'"),
     ],
 )
 def test_wrong_callbacks(callbacks, error, message):
+    """They are refused before anything is trained or forgotten."""
     model = small_model()
-    model.train_step(X, Y)
-    before = state_of(model)
+    history = model.fit(X, Y, verbose=0)
+    before, progress = state_of(model), model.training_state.as_dict()
     with pytest.raises(error, match=message):
         model.fit(X, Y, callbacks=callbacks, verbose=0)
     assert_same(state_of(model), before)
+    assert model.training_state.as_dict() == progress
+    assert model.history is history and history.epochs == [1]
+
+
+def test_what_callbacks_may_not_do():
+    """fit and compile within fit would change what the running call counts with."""
+    model = small_model()
+    calls = {"fit": lambda *_: model.fit(X, Y, verbose=0), "compile": lambda *_: model.compile("sgd", "huber")}
+    for name, call in calls.items():
+        with pytest.raises(RuntimeError, match=f"^{name}: the model is being trained, by a call of fit"):
+            model.fit(X, Y, callbacks=[fn.LambdaCallback(on_epoch_end=call)], verbose=0)
+    assert model.fit(X, Y, verbose=0).epochs == [1]
+
+
+def test_folders_that_a_callback_makes(tmp_path):
+    made = fn.LambdaCallback(on_epoch_end=lambda epoch, logs: (tmp_path / str(epoch + 1)).mkdir())
+    small_model().fit(X, Y, epochs=2, callbacks=[made, fn.ModelCheckpoint(tmp_path / "{epoch}" / "kept")], verbose=0)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*")) == ["1/kept", "2/kept"]
 
 
 def test_one_callback_twice():
@@ -247,7 +272,8 @@ def test_one_callback_twice():
         (lambda: fn.ModelCheckpoint("a", seconds=5, save_best_only=True), ValueError, "save_best_only needs"),
         (lambda: fn.ModelCheckpoint("a", seconds=5, save_freq=5), ValueError, "save_freq and seconds are both given"),
         (lambda: fn.ModelCheckpoint("a", seconds=-1), ValueError, "ModelCheckpoint: seconds is -1"),
-        (lambda: fn.ModelCheckpoint(3), TypeError, "PathLike"),
+        (lambda: fn.ModelCheckpoint(3), TypeError, "ModelCheckpoint: path is 3"),
+        (lambda: fn.CSVLogger(None), TypeError, "CSVLogger: path is None"),
         (lambda: fn.LearningRateScheduler(0.1), TypeError, "LearningRateScheduler: schedule is 0.1"),
         (lambda: fn.LearningRateScheduler(fn.schedules.Cosine), TypeError, "LearningRateScheduler: schedule is <class"),
         (lambda: fn.ProgressBar(3), ValueError, "ProgressBar: verbose is 3"),

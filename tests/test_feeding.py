@@ -204,6 +204,17 @@ def test_metrics_that_need_all_outputs():
     assert found[0]["f1"][0] == pytest.approx(expected)
 
 
+def test_metrics_need_targets_that_are_alike():
+    """Labels in one batch and rows of shares in the next had ended in an error of NumPy's."""
+    model = fn.Sequential([fn.Flatten(), fn.Dense(5)], input_shape=(2, 6, 6), dtype=np.float64)
+    model.backend = "reference"
+    model.compile("sgd", "softmax_cross_entropy", ["precision"])
+    mixed = [(X[:4], Y[:4]), (X[4:8], np.eye(5)[Y[4:8]])]
+    with pytest.raises(ValueError, match=r"fit: targets have shape \(4, 5\) after ones of shape \(N\) in one epoch"):
+        model.fit(iter(mixed), verbose=0)
+    assert model.training_state.step == 1
+
+
 def test_resumed_within_an_epoch_the_batches_before_are_left():
     for steps in (None, 4):
         source = Stream("fit: x", Loader(), lambda where, item: (where, item[0]), steps)

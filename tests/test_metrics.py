@@ -144,7 +144,7 @@ def test_ignored_labels_have_no_part():
         expected = metric(**options)(SCORES[keep], t[keep])
         assert metric(**options, ignore_index=-1)(SCORES, t) == pytest.approx(expected)
         assert metric(**options, ignore_index=-1)(SCORES, t, keep * 2.0) == pytest.approx(expected)
-    assert math.isnan(Accuracy(ignore_index=-1)(SCORES, np.full(7, -1)))
+        assert math.isnan(metric(**options, ignore_index=-1)(SCORES, np.full(7, -1)))
 
 
 def test_regression():
@@ -183,6 +183,11 @@ class Largest(Metric):
 
     def __call__(self, predictions, targets, sample_weight=None):
         return predictions.max()
+
+
+class Nameless(Metric):
+    def __call__(self, predictions, targets, sample_weight=None):
+        return 0.0
 
 
 def test_evaluate_measures_what_compile_was_given():
@@ -274,6 +279,9 @@ def test_outputs_that_are_logits_of_yes():
         ([Recall(average="binary")], ValueError, 'average "binary".*the last layer gives \\(5,\\)'),
         ([TopKAccuracy(6)], ValueError, '"top_k" needs a loss over at least 6 classes'),
         (["mae"], ValueError, "'mae' compares outputs with targets"),
+        (None, TypeError, "compile: metrics is None, a list"),
+        ([Nameless()], TypeError, "compile: metrics has <.*, which has no name"),
+        ([Recall(threshold=0.5)], ValueError, '"recall" has the threshold 0.5, .* leave it out'),
     ],
 )
 def test_metrics_that_compile_refuses(metrics, error, message):

@@ -110,6 +110,11 @@ def test_bad_labels(case, function, backend):
 
 
 @pytest.mark.parametrize("function", WITH_TARGETS)
+def test_missing_targets(function):
+    refused(trained(), TypeError, f"^{function}: y is missing", function, X, None)
+
+
+@pytest.mark.parametrize("function", WITH_TARGETS)
 @pytest.mark.parametrize("case", BAD_TARGETS)
 def test_bad_targets(case, function):
     y, error, message = BAD_TARGETS[case]
@@ -158,10 +163,14 @@ def test_advice(shape, given, advice):
             r"validation_data\[0\] has 20 .*validation_data\[1\] has 19",
         ),
         ({"verbose": 3}, ValueError, "fit: verbose is 3"),
+        ({"validation_data": (X, None)}, TypeError, r"fit: validation_data\[1\] is missing"),
+        # Finite as float64, but not in a float32 model.
+        ({"sample_weight": np.full(20, 1e300)}, ValueError, "fit: sample_weight has values up to 1e.300, .* float32"),
+        ({"class_weight": {1: 1e300}}, ValueError, "fit: class_weight, .* is infinite as float32"),
     ],
 )
 def test_wrong_options_of_fit(options, error, message):
-    refused(trained(), error, message, "fit", X, Y, **options)
+    refused(trained(dtype=np.float32), error, message, "fit", X, Y, **options)
 
 
 @pytest.mark.parametrize("function", ["evaluate", "predict", "predict_classes", "predict_proba"])
@@ -217,6 +226,9 @@ def test_outputs_that_are_no_classes_or_probabilities():
     ("options", "error", "message"),
     [
         ({"layers": []}, ValueError, "layers is empty"),
+        ({"layers": fn.Flatten()}, TypeError, r"layers is Flatten\(.*\), a list"),
+        ({"layers": None}, TypeError, "layers is None, a list"),
+        ({"seed": 2**64}, ValueError, "seed is 18446744073709551616, below 2\\*\\*64"),
         ({"layers": [fn.Flatten]}, TypeError, r"layers\[0\] is <class"),
         ({"input_shape": 72}, ValueError, "input_shape is 72"),
         ({"input_shape": (6, 6)}, ValueError, r"input_shape is \(6, 6\), \(C, H, W\)"),

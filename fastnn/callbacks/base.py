@@ -36,6 +36,9 @@ class Callback:
     # History then has the learning rate of each epoch, "lr".
     changes_lr: ClassVar[bool] = False
 
+    def check_fit(self) -> None:
+        """Before anything is changed: raise where this callback, or what is planned, cannot work."""
+
     def on_train_begin(self, logs: Logs) -> None:
         """Before the first epoch."""
 

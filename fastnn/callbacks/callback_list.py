@@ -34,9 +34,11 @@ class CallbackList:
         self._begun: list[Callback] = []
 
     def join(self, model: Any, params: dict[str, Any]) -> None:
-        """Tell each of the model and of what is planned."""
+        """Tell each of the model and of what is planned, which it may refuse."""
         for callback in self.callbacks:
             callback.model, callback.params = model, params
+        for callback in self.callbacks:
+            callback.check_fit()
 
     @property
     def schedule(self) -> Any:

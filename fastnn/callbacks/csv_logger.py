@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+from pathlib import Path
 from typing import Any
 
 from fastnn_kernels import _options as options
 
+from ..atomic import check_writable
+from ..container import as_path
 from .base import Callback, Logs
 
 
@@ -25,10 +28,18 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fspath(as_path("CSVLogger", path))
         self.append = options.flag("CSVLogger: append", append)
         self._columns: list[str] = []
         self._size = 0  # of the file, in bytes, after the last line of this training
+
+    def check_fit(self) -> None:
+        """Refuse a file that cannot be written to."""
+        path = Path(self.path)
+        if path.exists():
+            path.open("a").close()
+        else:
+            check_writable(path)
 
     def on_train_begin(self, logs: Logs) -> None:
         """Forget the file; it is opened when there is something to write."""

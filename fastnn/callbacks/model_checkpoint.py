@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from operator import methodcaller
+from pathlib import Path
 from typing import Any
 
 from fastnn_kernels import _options as options
 
+from ..atomic import check_writable
+from ..container import as_path
 from .base import Logs
 from .monitor import Monitor
 
@@ -52,7 +54,7 @@ class ModelCheckpoint(Monitor):
         seconds: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, 0.0)
-        self.path = os.fspath(path)
+        self.path = os.fspath(as_path("ModelCheckpoint", path))
         self.save_best_only = options.flag("ModelCheckpoint: save_best_only", save_best_only)
         self.what = options.choice("ModelCheckpoint: what", what, ("checkpoint", "model"))
         if save_freq != "epoch":
@@ -69,14 +71,20 @@ class ModelCheckpoint(Monitor):
             raise ValueError('ModelCheckpoint: save_best_only needs save_freq "epoch"')
         self._saved_step, self._saved_time = 0, 0.0
 
-    def on_train_begin(self, logs: Logs) -> None:
-        """Refuse a number that is not measured, and a path that cannot be formatted, before anything is trained."""
-        self.best, self._saved_step = math.nan, self.model.training_state.step
-        self._saved_time = time.monotonic()
+    def check_fit(self) -> None:
+        """Refuse a number that is not measured, and a path that cannot be formatted or written to."""
         if self.save_best_only:
-            self._check_measured()
+            super().check_fit()
         names = [*self.params["metrics"], "lr", "images_per_second"] if self._each_epoch else []
-        self._file(0, dict.fromkeys(names, 0.0))
+        first = Path(self._file(0, dict.fromkeys(names, 0.0)))
+        if first.parent == Path(self.path).parent:  # else one that a callback may make
+            check_writable(first)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Count steps and seconds from here."""
+        super().on_train_begin(logs)
+        self._saved_step = self.model.training_state.step
+        self._saved_time = time.monotonic()
 
     def on_progress(self, batch: int, logs: Logs) -> None:
         """Save within an epoch."""
@@ -116,7 +124,7 @@ class ModelCheckpoint(Monitor):
     def _file(self, epoch: int, logs: Logs) -> str:
         try:
             return self.path.format(epoch=epoch + 1, **logs)
-        except (KeyError, IndexError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             known = ", ".join(["epoch", *logs])
             raise ValueError(
                 f"ModelCheckpoint: path is {self.path!r}, which cannot be formatted ({error!r}): known are {known}"

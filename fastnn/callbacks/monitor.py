@@ -42,9 +42,17 @@ class Monitor(Callback):
         self._sign = -1.0 if large_is_good(monitor, mode) else 1.0
         self.best = math.nan
 
+    def check_fit(self) -> None:
+        """Refuse a number that is not measured."""
+        measured = self.params["metrics"]
+        if self.monitor not in measured:
+            hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"{type(self).__name__}: monitor is {self.monitor!r}, measured are {', '.join(measured)}{hint}"
+            )
+
     def on_train_begin(self, logs: Logs) -> None:
-        """Start without a best number; refuse what is not measured."""
-        self._check_measured()
+        """Start without a best number."""
         self.best = math.nan
 
     def better(self, value: float, than: float) -> bool:
@@ -60,11 +68,3 @@ class Monitor(Callback):
     def restore(self, state: dict[str, Any]) -> None:
         """Take it back."""
         self.best = float(state["best"])
-
-    def _check_measured(self) -> None:
-        measured = self.params["metrics"]
-        if self.monitor not in measured:
-            hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"{type(self).__name__}: monitor is {self.monitor!r}, measured are {', '.join(measured)}{hint}"
-            )

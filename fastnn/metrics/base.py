@@ -58,12 +58,16 @@ def get(metrics: Iterable[str | Metric], loss: Loss, output_shape: Shape) -> tup
     named = _named()
     if isinstance(metrics, (str, Metric)):
         raise TypeError(f"compile: metrics is {metrics!r}, a list is needed: [{metrics!r}]")
+    if not isinstance(metrics, Iterable):
+        raise TypeError(f"compile: metrics is {metrics!r}, a list of names and metrics is needed")
     found: dict[str, Metric] = {}
     for metric in metrics:
         if isinstance(metric, type) or not isinstance(metric, (str, Metric)):
             raise TypeError(f"compile: metrics has {metric!r}, names and metrics are needed")
         if isinstance(metric, str):
             metric = named[options.choice("compile: metrics", metric, tuple(named))]()
+        if not isinstance(getattr(metric, "name", None), str):
+            raise TypeError(f"compile: metrics has {metric!r}, which has no name: a string is needed as its name")
         if metric.name in found or metric.name == "loss":
             raise ValueError(f"compile: two metrics are called {metric.name!r}: give one a name=")
         found[metric.name] = metric.check(loss, output_shape)

@@ -73,6 +73,11 @@ class _YesOrNo(_OfClasses):
     def check(self, loss: Loss, output_shape: Shape) -> Metric:
         """Set the threshold of a loss of logits."""
         checked = super().check(loss, output_shape)
+        if loss.name in _CLASSES and self.threshold is not None:
+            raise ValueError(
+                f'compile: "{self.name}" has the threshold {self.threshold}, of yes-or-no outputs; {loss.name} has '
+                "one a class: leave it out"
+            )
         if loss.name == _LOGITS and self.threshold is None:
             return replace(self, threshold=0.0)
         return checked
@@ -198,7 +203,7 @@ class _Rate(_YesOrNo):
         return super().check(loss, output_shape)
 
     def __call__(self, predictions: Any, targets: Any, sample_weight: Any = None) -> Any:
-        """Return it, 0 to 1; with average None one a class, (classes,)."""
+        """Return it, 0 to 1, NaN for "macro" of no samples that count; with average None one a class, (classes,)."""
         p, t, weights = self._arrays(predictions, targets, sample_weight)
         hits, taken, true = self._sums(p, t, weights)
         if self.average == "binary" and len(hits) > 1:
@@ -215,7 +220,7 @@ class _Rate(_YesOrNo):
             return float(values @ true / true.sum())
         if not self._each_output(p):  # classes that nobody has seen have no part in the mean
             values = values[taken + true > 0]
-        return float(values.mean())
+        return float(values.mean()) if values.size else float("nan")
 
     def _fraction(self, hits: Array, taken: Array, true: Array) -> tuple[Array, Array]:
         """Return above and below the line, of samples found, taken for the class, and of the class."""
