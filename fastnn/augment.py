@@ -14,11 +14,15 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastnn_kernels import _augmentation as check
 from fastnn_kernels import _options as options
+from fastnn_kernels import reference
 from fastnn_kernels._options import Size
 from fastnn_kernels.augmentation import Augmentation
 
+from .initializers import Array
 from .inputs import Shape
 
 __all__ = ["AugmentStep", "Crop", "Cutout", "Flip", "MixUp", "Rotate", "Shift"]
@@ -206,6 +210,20 @@ class MixUp(AugmentStep):
 
     def check_images(self, function: str, shape: Shape) -> None:
         """Take samples of any shape."""
+
+
+def mixed_targets(steps: Iterable[Augmentation], targets: Array, batch_size: int, first_step: int) -> Array:
+    """Return the targets (n, ...) of batches of training as MixUp mixes them; as they are without it."""
+    for part in steps:
+        if part.mixes:
+            rows = targets.reshape(len(targets), -1)
+            batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+            mixed = [
+                reference.mixup(batch, batch, **dict(part.options), seed=part.seed, step=first_step + k, op=part.op)[1]
+                for k, batch in enumerate(batches)
+            ]
+            targets = np.concatenate(mixed).reshape(targets.shape)
+    return targets
 
 
 def lowered_steps(function: str, steps: Iterable[AugmentStep], shape: Shape, seed: int) -> tuple[Augmentation, ...]:

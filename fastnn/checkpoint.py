@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn_kernels import _options as options
+
 from . import config, container, saving
 from .initializers import Array
 from .interrupts import held_back
@@ -80,7 +82,7 @@ def read(model: Trainable, path: str | os.PathLike[str]) -> Checkpoint:
             names = saving.check_arrays(
                 file.declared, model._lowered.tape, model.dtype, len(memory.slots), unread=(_PREFIX,)
             )
-            state = _state(_unpack(content["training"], file), model.output_shape)
+            state = _state(_unpack(content["training"], file), model)
             return Checkpoint(state, {name: file.read(name) for name in names})
     except ValueError as error:
         raise ValueError(f"fit: resume: {file_path}: {str(error)[:1000]}") from error
@@ -108,7 +110,7 @@ def _short(value: Any) -> str:
     return text if len(text) < 200 else f"{text[:200]}..."
 
 
-def _state(plain: Any, output_shape: tuple[int, ...]) -> TrainingState:
+def _state(plain: Any, model: Trainable) -> TrainingState:
     """Make the state; refuse what no training can have left."""
     types = {"int": (int,), "float": (int, float), "bool": (bool,)}
     try:
@@ -118,14 +120,23 @@ def _state(plain: Any, output_shape: tuple[int, ...]) -> TrainingState:
             if wanted and (type(value) not in wanted or (field.type == "int" and value < 0)):
                 raise ValueError(f"its {field.name} is {value!r}")
         state = TrainingState.from_dict(plain)
+        if state.lr is not None:
+            options.number("its lr", state.lr)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"its training is no state of one: {error!r}") from error
     if state.position > state.samples:
         raise ValueError(f"its position is {state.position} after {state.samples} samples")
-    for name, needed in (("predictions", (state.samples, *output_shape)), ("targets", (state.samples,))):
+    if not isinstance(state.source, dict):
+        raise ValueError(f"its source is {state.source!r}")
+    measured = state.history.history.values()
+    if any(len(column) != len(state.history.epochs) or set(map(type, column)) - {float} for column in measured):
+        raise ValueError("its history has not one number for each epoch")
+    for name, needed in (("predictions", (state.samples, *model.output_shape)), ("targets", (state.samples,))):
         found = getattr(state, name)
         if found is not None and getattr(found, "shape", (None,))[: len(needed)] != needed:
             raise ValueError(f"its {name} are no array of shape {needed}")
+    if state.predictions is not None and state.predictions.dtype != model.dtype:  # compiled code will write into them
+        raise ValueError(f"its predictions have dtype {state.predictions.dtype}, the model has {model.dtype}")
     return state
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastnn_kernels.augmentation import Augmentation
 
 from . import evaluation, metrics
+from .augment import mixed_targets
 from .callbacks.base import Logs
 from .callbacks.callback_list import CallbackList
 from .engine import Engine
@@ -121,7 +122,8 @@ class Loop:
             self.callbacks.on_batch_begin(state.position)
             room = None
             if self.collects:
-                room = state.collect(part.targets, self.engine.output_shape, self.engine.dtype, source.samples)
+                targets = mixed_targets(self.plan.augmentation, part.targets, part.batch_size, state.step + 1)
+                room = state.collect(targets, self.engine.output_shape, self.engine.dtype, source.samples)
             compiled, start = self.engine.compile_seconds, time.perf_counter()
             rates = self._rates(part.steps, state.fit_step)
             train(

@@ -196,6 +196,11 @@ def setting(**values):
     return lambda arrays, d: d["training"]["dict"].update(values)
 
 
+def with_predictions(arrays, d):
+    arrays["training/given"] = np.zeros((d["training"]["dict"]["samples"], 5), np.float32)
+    setting(predictions={"array": "training/given"})(arrays, d)
+
+
 DAMAGED = {
     "no state": (lambda arrays, d: d.update(training=3), "is no state"),
     "a list": (lambda arrays, d: d.update(training=[1, 2]), "is no state"),
@@ -208,12 +213,24 @@ DAMAGED = {
     "a sum that is a string": (setting(loss_sum="1"), "its loss_sum is '1'"),
     "a flag that is a number": (setting(stopped=1), "its stopped is 1"),
     "an epoch without samples": (setting(samples=0), "its position is . after 0 samples"),
+    "a rate that is a string": (setting(lr="1"), "its lr is '1'"),
+    "a rate below 0": (setting(lr=-1.0), "its lr is -1.0"),
+    "a source that is a number": (setting(source=3), "its source is 3"),
+    "a history too long": (
+        setting(history={"dict": {"epochs": [1, 2], "history": {"dict": {"loss": [0.5]}}}}),
+        "history has not one number for each epoch",
+    ),
+    "a history of words": (
+        setting(history={"dict": {"epochs": [1], "history": {"dict": {"loss": ["low"]}}}}),
+        "history has not one number for each epoch",
+    ),
     "a history that is a list": (setting(history=[]), "is no state"),
     "callbacks that are a number": (setting(callbacks=1), "is no state"),
     "predictions that are a number": (setting(predictions=1), "its predictions are no array"),
     "a missing array": (setting(predictions={"array": "training/nothing"}), "no array 'training/nothing'"),
     "an array of the model": (setting(predictions={"array": "params/conv2d/b"}), "keys 'array' means nothing"),
     "predictions of another shape": (setting(predictions={"array": "training/callbacks/0/1/weights/dense/b"}), "shape"),
+    "predictions of another dtype": (with_predictions, "its predictions have dtype float32, the model has float64"),
     "nested too deeply": (setting(source={"dict": {"a": [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}}), "nested more than"),
     "a parameter too few": (lambda arrays, d: arrays.pop("params/dense/b")[:0].any() or None, "no array 'params/d"),
     "a parameter too many": (lambda arrays, d: arrays.update(more=np.zeros(3)), "'more' belongs to no layer"),

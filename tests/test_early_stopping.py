@@ -1,6 +1,7 @@
 """EarlyStopping, ReduceLROnPlateau, ModelCheckpoint: callbacks that watch a number; CSVLogger."""
 
 import csv
+import signal
 import time
 
 import numpy as np
@@ -219,3 +220,27 @@ def test_csv_logger_takes_out_lines_that_are_trained_again(tmp_path):
     other.on_train_begin({})
     other.on_epoch_end(1, {"loss": 2.5})
     assert rows(path) == [["epoch", "loss"], ["2", "2.5"]]
+
+
+def test_ctrl_c_while_weights_are_put_back_waits(monkeypatch):
+    """A second Ctrl-C had left some layers with the best weights and others with the last."""
+    model, stopping = small_model(), fn.EarlyStopping("loss", patience=9)
+    seen = []
+    views = fn.EarlyStopping._views
+
+    def interrupted(callback):
+        found = views(callback)
+        for name in found:
+            if callback.model.training_state.finished == 3 and name == "conv2d/b":
+                signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(fn.EarlyStopping, "_views", interrupted)
+    keep = fn.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(copy_of(model.params)))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y, epochs=3, verbose=0, callbacks=[scripted("loss", [2, 1, 3]), stopping, keep])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert_same(model.params, seen[1])

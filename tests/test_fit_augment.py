@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from model_helpers import assert_fit_refused, assert_same, small_data, small_model
+from model_helpers import assert_fit_refused, assert_same, both_backends, small_data, small_model
 
 import fastnn as fn
 import fastnn_kernels.reference as ref
@@ -54,6 +54,26 @@ def test_mixup_mixes_the_targets_of_a_regression_and_batches_that_come_one_by_on
         expected.train_step(*ref.mixup(x[part], y[part], 0.4, seed=SEED, step=1 + step))
     assert_same(model.params, expected.params)
     assert_same(streamed.params, expected.params)
+
+
+@both_backends
+def test_metrics_compare_with_mixed_targets(backend):
+    """They had been compared with those of the samples themselves, which the outputs are not for."""
+    x, y = small_data(20)
+    model, twin = small_model(backend, seed=SEED), small_model(seed=SEED)
+    model.compile("sgd", "mean_squared_error", ["rmse", "mae"])
+    twin.compile("sgd", "mean_squared_error")
+    y = np.random.default_rng(0).standard_normal((20, 5))
+    history = model.fit(x, y, augment=[Flip(), MixUp(0.4)], batch_size=8, epochs=2, shuffle=False, verbose=0)
+    assert history["rmse"] == pytest.approx(np.sqrt(history["loss"]))
+    outputs, targets = [], []
+    for step, part in enumerate([slice(8), slice(8, 16), slice(16, 20)]):
+        stream = {"seed": SEED, "step": 1 + step}
+        mixed = ref.mixup(ref.flip(x[part], **stream), y[part], 0.4, **stream)
+        outputs.append(twin.predict(mixed[0]))
+        targets.append(mixed[1])
+        twin.train_step(*mixed)
+    assert history["mae"][0] == pytest.approx(np.abs(np.concatenate(outputs) - np.concatenate(targets)).mean())
 
 
 def test_features_may_be_mixed():

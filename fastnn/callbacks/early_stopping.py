@@ -8,6 +8,7 @@ from typing import Any
 from fastnn_kernels import _options as options
 
 from ..initializers import Array
+from ..interrupts import held_back
 from .base import Logs
 from .monitor import Monitor
 
@@ -60,8 +61,9 @@ class EarlyStopping(Monitor):
         """Keep the weights if they are the best so far; stop when none were for too long."""
         value = logs[self.monitor]
         if not math.isnan(value) and (math.isnan(self.best) or self._sign * (self.best - value) > 0):
-            self.best, self.best_epoch = value, epoch + 1
-            self._weights = {name: view.copy() for name, view in self._views().items()}
+            with held_back():
+                self.best, self.best_epoch = value, epoch + 1
+                self._weights = {name: view.copy() for name, view in self._views().items()}
         if self.better(value, self._reference):
             self._reference, self._waited = value, 0
             return
@@ -74,9 +76,10 @@ class EarlyStopping(Monitor):
         """Put the best weights back."""
         if not self._weights:
             return
-        for name, view in self._views().items():
-            view[...] = self._weights[name]
-        self.model.training_state.abandon_epoch()  # an interrupted one would go on with other weights
+        with held_back():
+            for name, view in self._views().items():
+                view[...] = self._weights[name]
+            self.model.training_state.abandon_epoch()  # an interrupted one would go on with other weights
 
     def state(self) -> dict[str, Any]:
         """Return what is known, and the best weights."""
