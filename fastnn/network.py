@@ -66,7 +66,7 @@ class Network:
 
     @class_names.setter
     def class_names(self, names: Iterable[str]) -> None:
-        given = (names,) if isinstance(names, str) else tuple(names)
+        given = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
         if not all(isinstance(name, str) for name in given):
             raise TypeError(f"Sequential: class_names is {names!r}, strings are needed")
         if given and (len(given),) != self.output_shape:

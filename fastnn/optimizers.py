@@ -64,7 +64,8 @@ class Optimizer:
         for field in ("clip_norm", "clip_value"):
             if getattr(self, field) is not None:
                 self._set(field, float(check.limit(f"{name}: {field}", getattr(self, field))))
-        if self.schedule is not None and not callable(getattr(self.schedule, "rates", None)):
+        given = self.schedule
+        if given is not None and (isinstance(given, type) or not callable(getattr(given, "rates", None))):
             raise TypeError(
                 f"{name}: schedule is {self.schedule!r}, an object with the method rates is needed: fn.schedules"
             )

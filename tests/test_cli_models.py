@@ -110,7 +110,7 @@ def test_data_that_are_not_the_models_are_one_line(shapes, tmp_path, capsys):
 def test_class_names_are_checked_and_kept(tmp_path):
     model = fn.Sequential([fn.Dense(2)], input_shape=(3,))
     assert model.class_names == ()
-    for wrong, error in ((["a"], ValueError), ("ab", ValueError), ([1, 2], TypeError)):
+    for wrong, error in ((["a"], ValueError), ("ab", ValueError), ([1, 2], TypeError), (None, TypeError)):
         with pytest.raises(error, match="class_names"):
             model.class_names = wrong
     model.class_names = ["a", "b"]

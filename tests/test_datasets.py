@@ -66,6 +66,10 @@ def test_digits_split_is_seeded_and_complete():
 def test_digits_refuse_a_fraction_that_leaves_nothing(fraction):
     with pytest.raises(ValueError, match="test_fraction"):
         digits(test_fraction=fraction)
+    with pytest.raises(TypeError, match="stratified_split: test_fraction is 'half'"):
+        digits(test_fraction="half")
+    with pytest.raises(ValueError, match="stratified_split: seed is -1"):
+        digits(seed=-1)
 
 
 def test_digits_refuse_other_types():

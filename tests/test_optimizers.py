@@ -127,6 +127,7 @@ def test_a_schedule_is_anything_with_rates():
         (lambda: fn.Adam(clip_value=-1.0), ValueError, "Adam: clip_value.* is -1.0"),
         (lambda: fn.Adam(clip_value=True), TypeError, "Adam: clip_value.* is True"),
         (lambda: fn.Adam(schedule="cosine"), TypeError, "Adam: schedule is 'cosine'.*rates"),
+        (lambda: fn.Adam(schedule=fn.schedules.Cosine), TypeError, "Adam: schedule is <class .*, an object"),
     ],
 )
 def test_wrong_options(call, error, message):

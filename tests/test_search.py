@@ -260,6 +260,8 @@ def test_numbers_of_numpy_and_distributions_in_the_file(tmp_path):
         ({"build": 3}, TypeError, "build is a int, a function is needed"),
         ({"validation_split": 0.001}, ValueError, "validation_split is 0.001: of 60 samples that is none"),
         ({"validation_data": X}, TypeError, "validation_data is no pair"),
+        ({"fit_options": 3}, TypeError, "fit_options is a int, a dict is needed"),
+        ({"path": 3}, TypeError, "path is 3"),
         ({"fit_options": {"verbose": 1}}, ValueError, "fit_options has 'verbose'"),
         ({"path": "x.fastnn"}, ValueError, "path is x.fastnn, another suffix is needed"),
         ({"path": "x.json", "space": {"lr": [(1, 2)]}}, TypeError, r"space\['lr'\] has \(1, 2\): with path="),

@@ -1,9 +1,12 @@
 """Split a labelled data set into a training and a test part."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastnn_kernels import _options as options
 
 from .train_test import TrainTest
 
@@ -41,7 +44,8 @@ def stratified_split(
     ValueError
         If the fraction is not between 0 and 1, or leaves one of the two parts empty.
     """
-    if not 0.0 < test_fraction < 1.0:
+    options.integer("stratified_split: seed", seed, 0)
+    if not 0.0 < options.number("stratified_split: test_fraction", test_fraction, -math.inf) < 1.0:
         raise ValueError(f"stratified_split: test_fraction is {test_fraction}, needed is between 0 and 1")
     if y.shape != (len(x),):
         raise ValueError(f"stratified_split: y has shape {y.shape}, needed is ({len(x)},)")

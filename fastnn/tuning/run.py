@@ -13,6 +13,7 @@ from fastnn_kernels import _options as options
 
 from .. import inputs, jsonfile
 from ..callbacks.monitor import MODES, large_is_good
+from ..container import as_path
 from ..inputs import Batch
 from ..model import Sequential
 from .distributions import Distribution, Space, check_space, choose
@@ -106,10 +107,12 @@ def search(
     seed = options.integer("search: seed", seed, 0)
     planned = choose(space, method, trials, seed)
     training, validation = _split(x, y, validation_data, validation_split)
+    if fit_options is not None and not isinstance(fit_options, Mapping):
+        raise TypeError(f"search: fit_options is a {type(fit_options).__name__}, a dict is needed")
     fixed = {"epochs": epochs, "batch_size": batch_size, **(fit_options or {})}
     for name in {"validation_data", "validation_split", "verbose", "x", "y"} & set(fixed):
         raise ValueError(f"search: fit_options has {name!r}, which search gives to fit itself")
-    file = None if path is None else Path(path)
+    file = None if path is None else as_path("search", path)
     if file is not None and file.suffix == _MODEL:
         raise ValueError(f"search: path is {file}, another suffix is needed: {_MODEL} is that of the best model")
     settings = {"space": _described(space, needed=file is not None), "method": method, "seed": seed, "mode": mode}
