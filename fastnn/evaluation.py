@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+from fastnn_kernels.batches import batch_weights
 
 from . import metrics
 from .engine import Engine
 from .initializers import Array
+from .losses import Loss
 from .metrics import Metric
-from .sources import Source
+from .sources import Part, Source
 
 
 def evaluate(
-    engine: Engine, source: Source, measured: tuple[Metric, ...], *, quiet: bool = False
+    engine: Engine, source: Source, loss: Loss, measured: tuple[Metric, ...], *, quiet: bool = False
 ) -> dict[str, float]:
     """Return the mean loss and the metrics."""
     collect = metrics.need_predictions(measured)
@@ -20,13 +25,17 @@ def evaluate(
     targets: list[Array] = []
     loss_sum = weight_sum = correct = 0.0
     samples = 0
-    for part in source.parts():
+    for part in _parts(source, loss):
         room = np.empty((len(part.order), *engine.output_shape), engine.dtype) if collect else None
-        loss, right = engine.call(
+        summed, right = engine.call(
             "evaluate", part.x, part.y, part.batch_size, quiet=quiet, sample_weight=part.weights, predictions=room
         )
-        loss_sum += loss
-        weight_sum += float(part.weight_sums.sum())
+        weights = float(part.weight_sums(loss).sum())
+        if loss.weighs:  # the sum is the batch's mean times the weights of its samples
+            of_samples = float(batch_weights(part.order, part.batch_size, part.weights).sum())
+            summed *= weights / of_samples if of_samples else 0.0
+        loss_sum += summed
+        weight_sum += weights
         correct += right
         samples += len(part.order)
         if room is not None:
@@ -34,6 +43,12 @@ def evaluate(
             targets.append(part.targets)
     collected = (np.concatenate(outputs), np.concatenate(targets)) if collect else ()
     return averages(measured, loss_sum, weight_sum, correct, samples, *collected)
+
+
+def _parts(source: Source, loss: Loss) -> Iterator[Part]:
+    """Give all samples, batch by batch where the means of batches do not count by their samples' weights alone."""
+    for part in source.parts():
+        yield from part.batches() if loss.weighs else (part,)
 
 
 def averages(

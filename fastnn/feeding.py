@@ -61,7 +61,7 @@ def for_fit(
     else:
         _only_of_batches("fit", "steps_per_epoch", steps_per_epoch)
         (images, targets), rest = model._batch("fit", x, y, staged=True), None
-        weights = inputs.sample_weight("fit", "sample_weight", sample_weight, len(images), model.dtype)
+        weights = model._weights("fit", sample_weight, len(images))
         if share:
             (images, targets), rest = inputs.split_off("fit: validation_split", images, targets, share)
         n = len(images)
@@ -92,7 +92,7 @@ def for_evaluate(
         return _stream(model, "evaluate", "x", x, y, batch_size, steps, 1)
     _only_of_batches("evaluate", "steps", steps)
     images, targets = model._batch("evaluate", x, y, staged=True)
-    weights = inputs.sample_weight("evaluate", "sample_weight", sample_weight, len(images), model.dtype)
+    weights = model._weights("evaluate", sample_weight, len(images))
     size = inputs.batch_size("evaluate", batch_size, len(images))
     return Arrays(images, targets, size, model.dtype, weights=weights)
 
@@ -123,7 +123,7 @@ def _validation(model: Trainable, data: Any, batch_size: int | str, steps: int |
         )
     names = [f"validation_data[{k}]" for k in range(3)]
     images, targets = model._batch("fit", data[0], data[1], (names[0], names[1]), staged=True)
-    weights = inputs.sample_weight("fit", names[2], data[2] if len(data) == 3 else None, len(images), model.dtype)
+    weights = model._weights("fit", data[2] if len(data) == 3 else None, len(images), names[2])
     size = inputs.batch_size("fit", batch_size, len(images))
     return Arrays(images, targets, size, model.dtype, weights=weights)
 
@@ -149,8 +149,7 @@ def _stream(
         if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
             raise TypeError(f"{where} is a {type(item).__name__}, (x, y) or (x, y, sample_weight) is needed")
         images, targets = model._batch(where, item[0], item[1])
-        weights = item[2] if len(item) == 3 else None
-        weights = inputs.sample_weight(where, "sample_weight", weights, len(images), model.dtype)
+        weights = model._weights(where, item[2] if len(item) == 3 else None, len(images))
         if prepare is not None:
             targets, weights = prepare(where, targets, weights)
         return Part(images, targets, np.arange(len(images)), len(images), weights)

@@ -62,6 +62,15 @@ class Loss(ABC):
         """Return the probabilities that outputs (N, ...) stand for; the outputs where this loss does not say."""
         return outputs
 
+    @property
+    def weighs(self) -> bool:
+        """Whether samples count differently in the mean of a batch, as `counts` says."""
+        return False
+
+    def counts(self, targets: Array) -> Array:
+        """Return what each sample counts in the mean of a batch, (N,) float64."""
+        return np.ones(len(targets))
+
 
 def _check_classes(name: str, shape: Shape) -> None:
     """Need one output a class."""
@@ -133,6 +142,20 @@ class SoftmaxCrossEntropy(Loss):
     def targets(self, function: str, y: Any, shape: Shape, dtype: np.dtype[Any], name: str = "y") -> Array:
         """Take int labels (N,) from 0 to classes - 1, or soft targets (N, classes)."""
         return targets.classes(function, name, y, shape, dtype, self.ignore_index)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether classes have weights, or samples are left out."""
+        return self.class_weight is not None or self.ignore_index is not None
+
+    def counts(self, targets: Array) -> Array:
+        """Return the weights of the labels' classes, 0 for labels that are left out; soft targets count 1."""
+        if targets.ndim > 1:
+            return super().counts(targets)
+        used = np.ones(len(targets), bool) if self.ignore_index is None else targets != self.ignore_index
+        if self.class_weight is None:
+            return used.astype(np.float64)
+        return np.where(used, np.array(self.class_weight)[np.where(used, targets, 0)], 0.0)
 
     def probabilities(self, outputs: Array) -> Array:
         """Return softmax(outputs)."""

@@ -13,6 +13,7 @@ from fastnn_kernels.batches import batch_weights
 
 from .images import is_readable, readable
 from .initializers import Array
+from .losses import Loss
 
 # Elements of x in one call that does not train. The number of samples in such a call follows from their shape alone,
 # so that sums over calls have the same bits on a slow machine and on a fast one.
@@ -50,10 +51,21 @@ class Part:
         """Samples of each batch, (steps,)."""
         return np.minimum(self.batch_size, len(self.order) - self.batch_size * np.arange(self.steps))
 
-    @property
-    def weight_sums(self) -> Array:
-        """Sum of the samples' weights of each batch, (steps,) float64."""
-        return batch_weights(self.order, self.batch_size, self.weights)
+    def weight_sums(self, loss: Loss) -> Array:
+        """Return what each batch counts in an average over batches, (steps,) float64: what its mean loss is over."""
+        if not loss.weighs:
+            return batch_weights(self.order, self.batch_size, self.weights)
+        counts = loss.counts(self.targets)
+        if self.weights is not None:
+            counts *= self.weights[self.order]
+        return batch_weights(np.arange(len(counts)), self.batch_size, counts)
+
+    def batches(self) -> Iterator[Part]:
+        """Give the batches one by one."""
+        for start in range(0, len(self.order), self.batch_size):
+            some = self.order[start : start + self.batch_size]
+            weights = None if self.weights is None else self.weights[some]
+            yield Part(self.x[some], self.y[some], np.arange(len(some)), self.batch_size, weights)
 
     @property
     def targets(self) -> Array:

@@ -17,6 +17,7 @@ from .callbacks import Callback
 from .history import History
 from .initializers import Array
 from .inputs import Batch
+from .layers import chain
 from .layers.base import Layer
 from .losses import Loss
 from .lowering import lower
@@ -207,6 +208,7 @@ class Trainable(Network):
             epochs=epochs,
             lr=self.lr,
             schedule=self._schedule,
+            loss=self._check_compiled("fit"),
             metrics=self._metrics,
             quiet=verbose == 0,
             augmentation=steps,
@@ -216,11 +218,11 @@ class Trainable(Network):
     def train_step(self, x: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
         """Do one step on all samples given; return their mean loss before it, weighted as in `fit`."""
         images, targets = self._batch("train_step", x, y)
-        weights = inputs.sample_weight("train_step", "sample_weight", sample_weight, len(images), self.dtype)
+        weights = self._weights("train_step", sample_weight, len(images))
         self._lowered.check_batches("train_step", len(images), len(images))
         part = Part(images, targets, np.arange(len(images)), len(images), weights)
         rates = training.rates(self._schedule, self.lr, self.training_state.step, 1, None, None)
-        results = training.train(self._engine, self.training_state, part, rates, count=False)
+        results = training.train(self._engine, self.training_state, part, rates)
         return float(results[0, 0])
 
     def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
@@ -250,7 +252,7 @@ class Trainable(Network):
             Batches to take from an object that gives batches; all by default.
         """
         source = feeding.for_evaluate(self, x, y, sample_weight, batch_size, steps)
-        return evaluation.evaluate(self._engine, source, self._metrics)
+        return evaluation.evaluate(self._engine, source, self._check_compiled("evaluate"), self._metrics)
 
     # ---- inside
 
@@ -278,6 +280,13 @@ class Trainable(Network):
                 f"{function}: the model is not compiled: model.compile(optimizer=..., loss=...)"
             )
         return self._loss
+
+    def _weights(self, function: str, value: Any, samples: int, name: str = "sample_weight") -> Array | None:
+        weights = inputs.sample_weight(function, name, value, samples, self.dtype)
+        if weights is not None:
+            with chain.naming(function):
+                self._lowered.tape.check_weights()
+        return weights
 
     def _batch(
         self, function: str, x: Any, y: Any, names: tuple[str, str] = ("x", "y"), *, staged: bool = False

@@ -17,6 +17,7 @@ from .callbacks.callback_list import CallbackList
 from .engine import Engine
 from .initializers import Array
 from .interrupts import held_back
+from .losses import Loss
 from .metrics import Metric
 from .pacer import Pacer
 from .sources import Part, Source
@@ -36,6 +37,7 @@ class Plan:
         The optimizer's learning rate.
     schedule : object or None
         Its method `rates` gives the learning rate of each step.
+    loss : Loss
     metrics : tuple of Metric
     quiet : bool
         Print nothing, not even that kernels are compiled.
@@ -48,6 +50,7 @@ class Plan:
     epochs: int
     lr: float
     schedule: Any
+    loss: Loss
     metrics: tuple[Metric, ...]
     quiet: bool
     augmentation: tuple[Augmentation, ...] = ()
@@ -96,7 +99,7 @@ class Loop:
         plan.source.finish()
         logs = self._averages(state.predictions, state.targets)
         if plan.validation is not None:
-            found = evaluation.evaluate(self.engine, plan.validation, plan.metrics, quiet=plan.quiet)
+            found = evaluation.evaluate(self.engine, plan.validation, plan.loss, plan.metrics, quiet=plan.quiet)
             logs |= {f"val_{name}": value for name, value in found.items()}
         if plan.schedule is not None or self.callbacks.changes_lr:
             logs["lr"] = float(self._rates(1, state.fit_step - 1)[0])
@@ -128,7 +131,7 @@ class Loop:
             rates = self._rates(part.steps, state.fit_step)
             train(
                 self.engine, state, part, rates, quiet=self.plan.quiet, predictions=room,
-                augmentation=self.plan.augmentation,
+                augmentation=self.plan.augmentation, weight_sums=part.weight_sums(self.plan.loss),
             )  # fmt: skip
             elapsed = time.perf_counter() - start
             if self.engine.compile_seconds > compiled:
@@ -180,12 +183,12 @@ def train(
     predictions: Array | None = None,
     augmentation: tuple[Augmentation, ...] = (),
     quiet: bool = False,
-    count: bool = True,
+    weight_sums: Array | None = None,
 ) -> Array:
     """Train on the batches of a part in one call; arrays and state change together or not at all.
 
     `predictions` receives the outputs; images are changed by `augmentation` first.
-    With ``count=False`` the steps are no part of an epoch.
+    `weight_sums` (steps,) is what each step counts in the epoch's loss; without it they are no part of an epoch.
     """
     args = part.x, part.y, part.order, part.batch_size, state.step + 1, rates
     given: dict[str, Any] = {
@@ -193,8 +196,8 @@ def train(
     }  # fmt: skip
 
     def told(results: Array) -> Array:
-        if count:
-            state.record(results, part.sizes, part.weight_sums)
+        if weight_sums is not None:
+            state.record(results, part.sizes, weight_sums)
         else:
             state.step += part.steps
         return results

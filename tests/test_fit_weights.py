@@ -123,3 +123,40 @@ def test_weights_of_classes_need_classes():
     model = small_model(loss="mean_squared_error")
     with pytest.raises(ValueError, match="fit: class_weight needs a loss over classes, mean_squared_error"):
         model.fit(x, np.zeros((20, 5)), class_weight={0: 1.0}, verbose=0)
+
+
+@both_backends
+@pytest.mark.parametrize("weights", [None, weighted(50)], ids=["alike", "weighted"])
+def test_the_loss_is_the_mean_over_what_counts_whatever_the_batches(backend, weights):
+    """Batches of which most samples are left out had counted as much as others."""
+    x, y = small_data(50)
+    y = np.where(np.arange(50) < 20, -1, y)
+    model = small_model(backend)
+    model.compile(fn.SGD(1e-12), fn.losses.SoftmaxCrossEntropy(ignore_index=-1, class_weight=WEIGHTS), ["accuracy"])
+    used = y >= 0
+    counts = WEIGHTS[y[used]] * (1.0 if weights is None else weights[used])
+    losses = -np.log(model.predict_proba(x)[used, y[used]])
+    expected = pytest.approx((counts * losses).sum() / counts.sum())
+    for size in (1, 7, 16, "full"):
+        assert model.evaluate(x, y, batch_size=size, sample_weight=weights)["loss"] == expected
+        history = model.fit(x, y, batch_size=size, sample_weight=weights, validation_data=(x, y), verbose=0)
+        assert history["loss"] == [expected]
+        assert history["val_accuracy"] == [(model.predict_classes(x) == y)[used].mean()]
+    assert model.evaluate(x, np.full(50, -1))["loss"] == 0
+    soft = np.eye(5)[np.abs(y)]
+    assert model.evaluate(x, soft, batch_size=7)["loss"] == pytest.approx(model.evaluate(x, soft)["loss"])
+
+
+def test_a_loss_that_takes_no_weights_says_so_before_anything_changes():
+    def plain(prediction, target):
+        return np.mean((prediction - target) ** 2), 2 * (prediction - target) / prediction.size
+
+    x, y = small_data(20)
+    model = small_model()
+    model.compile("sgd", plain)
+    model.history = kept = fn.History()
+    targets = np.eye(5)[y]
+    for function in ("fit", "evaluate", "train_step"):
+        with pytest.raises(ValueError, match=f"^{function}: sample_weight: the loss 'function_loss' takes none"):
+            getattr(model, function)(x, targets, sample_weight=np.ones(20))
+    assert model.history is kept
