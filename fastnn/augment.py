@@ -49,7 +49,10 @@ class AugmentStep(ABC):
     def lowered(self, seed: int, op: int) -> Augmentation:
         """Return the step as the interpreters take it; `op` tells steps of one kind apart."""
         own: tuple[Any, ...] = fields(self)  # type: ignore[arg-type]
-        return Augmentation(self.name, tuple((f.name, getattr(self, f.name)) for f in own), seed, op)
+        values = ((f.name, getattr(self, f.name)) for f in own)
+        # Interpreters look up what they have compiled by it: no lists.
+        plain = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in values)
+        return Augmentation(self.name, plain, seed, op)
 
 
 @dataclass(frozen=True)

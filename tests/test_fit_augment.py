@@ -94,6 +94,14 @@ def test_the_compiled_backend_trains_as_the_reference():
     assert_same(compiled.params, reference.params, rtol=1e-9, atol=1e-12)
 
 
+def test_pairs_may_be_lists():
+    x, y = small_data(20)
+    lists, tuples = small_model("compiled", seed=SEED), small_model("compiled", seed=SEED)
+    lists.fit(x, y, augment=[Crop([1, 0]), Rotate([-5, 30]), Cutout([2, 3])], batch_size=17, verbose=0)
+    tuples.fit(x, y, augment=[Crop((1, 0)), Rotate((-5, 30)), Cutout((2, 3))], batch_size=17, verbose=0)
+    assert_same(lists.params, tuples.params)
+
+
 def test_only_the_steps_of_fit_are_augmented():
     x, y = small_data(20)
     model, expected = small_model(), small_model()
