@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,10 @@ class Samples(_Indexed):
             yield self._gather(np.arange(first, min(first + self.batch_size, self._used)))
 
     def _gather(self, indices: Array) -> Part:
+        # A last, smaller batch is computed as the others are: the bits are those of samples in an array.
+        return replace(self._checked(indices), batch_size=self.batch_size)
+
+    def _checked(self, indices: Array) -> Part:
         items = [self.x[int(k)] for k in indices]
         if not isinstance(items[0], (tuple, list)):
             return self.check(f"{self.what}[{indices[0]}]", _stacked(self.what, indices, items))

@@ -106,6 +106,14 @@ def test_samples_are_shuffled_as_those_of_arrays():
     assert state_of(a)["counters"].tolist() == [8, 3]
 
 
+def test_a_small_last_batch_of_samples_has_the_bits_of_arrays():
+    a, b = small_model("compiled", seed=3), small_model("compiled", seed=3)
+    a.fit(Dataset(), batch_size=19, verbose=0)
+    b.fit(X, Y, batch_size=19, verbose=0)
+    assert_same(state_of(a), state_of(b))
+    assert a.evaluate(Dataset(), batch_size=19) == b.evaluate(X, Y, batch_size=19)
+
+
 def test_the_batches_of_a_sequence_are_shuffled_as_a_whole():
     model, expected, sequence = small_model(seed=3), small_model(seed=3), Sequence()
     model.fit(sequence, epochs=2, verbose=0)
