@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .callbacks import Callback, CallbackList
 from .history import History
+from .interrupts import held_back
 from .training import Loop, Plan
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ def run(
     measured = names + [f"val_{name}" for name in names] * (plan.validation is not None)
     called.join(model, {"epochs": plan.epochs, "steps": plan.source.steps, "metrics": measured})
     plan.rates(model.lr, 0, 1)  # a schedule may want to know more than there is
-    if resumed is None:
-        model.training_state.begin(initial_epoch, plan.source.steps, plan.settings)
-    else:
+    if resumed is not None:
         called.check_restorable(resumed.state.callbacks)
         resumed.state.check_resumable(plan.settings, plan.epochs)
-        resumed.restore(model)
-        plan = replace(plan, lr=model.lr)
-    model.history = model.training_state.history
+    with held_back():
+        if resumed is None:
+            model.training_state.begin(initial_epoch, plan.source.steps, plan.settings)
+        else:
+            resumed.restore(model)
+        model.history = model.training_state.history
+    plan = replace(plan, lr=model.lr)
     Loop(model._engine, model.training_state, plan, called).run()
     return model.history

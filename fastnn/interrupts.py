@@ -10,11 +10,11 @@ from types import FrameType
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def held_back(*, insist: bool = False) -> Iterator[None]:
     """Hold Ctrl-C back until the block is done, so that arrays and counters change together or not at all.
 
-    The block should take at most about 100 ms. Signals arrive in the main thread only; elsewhere, and where
-    Ctrl-C is not handled in Python, this does nothing.
+    The block should take at most about 100 ms; where a user's code runs in it, `insist` lets a second Ctrl-C through.
+    Signals arrive in the main thread only; elsewhere, and where Ctrl-C is not handled in Python, this does nothing.
     """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or handler is None:
@@ -24,6 +24,9 @@ def held_back() -> Iterator[None]:
 
     def remember(number: int, frame: FrameType | None) -> None:
         nonlocal pending
+        if pending and insist and callable(handler):
+            pending = False
+            handler(number, frame)
         pending = True
 
     signal.signal(signal.SIGINT, remember)

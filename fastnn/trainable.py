@@ -174,7 +174,8 @@ class Trainable(Network):
         KeyboardInterrupt
             On Ctrl-C, between two steps, after the callbacks' on_train_end: the model is whole, `history` has the
             finished epochs, and another call goes on with these parameters, and with the interrupted epoch from its
-            start. `save_checkpoint` keeps the position within the epoch.
+            start. `save_checkpoint` keeps the position within the epoch. What callbacks do before and after an epoch
+            is done first; a second Ctrl-C does not wait for it.
         """
         self.training_state.check_idle("fit")
         initial_epoch = options.integer("fit: initial_epoch", initial_epoch, 0)

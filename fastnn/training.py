@@ -90,8 +90,9 @@ class Loop:
         state, plan = self.state, self.plan
         epoch = state.finished
         if not state.begun:
-            self.callbacks.on_epoch_begin(epoch)
-            state.begun = True
+            with held_back(insist=True):  # what callbacks do, and that they have done it, belong together
+                self.callbacks.on_epoch_begin(epoch)
+                state.begun = True
         speed = self._steps()
         if state.samples == 0:  # stopped before the first step
             state.abandon_epoch()
@@ -104,12 +105,12 @@ class Loop:
         if plan.schedule is not None or self.callbacks.changes_lr:
             logs["lr"] = float(self._rates(1, state.fit_step - 1)[0])
         logs["images_per_second"] = speed
-        with held_back():
+        with held_back(insist=True):
             state.finish_epoch()
             state.history.add(epoch + 1, logs)
-        self.callbacks.on_epoch_end(epoch, logs, last=False)
-        state.history.amend(logs)
-        self.callbacks.on_epoch_end(epoch, logs, last=True)
+            self.callbacks.on_epoch_end(epoch, logs, last=False)
+            state.history.amend(logs)
+            self.callbacks.on_epoch_end(epoch, logs, last=True)
 
     def _steps(self) -> float:
         """Do the steps that the running epoch still needs; return images a second, without calls that compiled."""

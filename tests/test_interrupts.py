@@ -16,6 +16,7 @@ from model_helpers import (
     state_of,
 )
 
+import fastnn as fn
 from fastnn.interrupts import held_back
 from fastnn.state import TrainingState
 
@@ -124,6 +125,41 @@ def test_ctrl_c_is_held_back_until_the_block_is_done():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with held_back():
         pass
+
+
+def test_a_second_ctrl_c_does_not_wait_where_it_need_not():
+    done = []
+    with pytest.raises(KeyboardInterrupt), held_back(insist=True):
+        signal.raise_signal(signal.SIGINT)
+        done.append(1)
+        signal.raise_signal(signal.SIGINT)
+        done.append(2)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
+def test_ctrl_c_between_callbacks_leaves_none_out(hook, tmp_path):
+    """Training that went on from there had lost what the others would have done: here, to the learning rate."""
+    x, y = small_data(20)
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    def train(model, *callbacks, **options):
+        halved = fn.LearningRateScheduler(lambda epoch, lr: lr / 2)
+        plateau = fn.ReduceLROnPlateau("loss", patience=1, min_delta=100.0)
+        model.fit(x, y, epochs=4, batch_size=8, callbacks=[halved, *callbacks, plateau], verbose=0, **options)
+
+    whole, cut, resumed = small_model(), small_model(), small_model()
+    train(whole)
+    with pytest.raises(KeyboardInterrupt):
+        train(cut, fn.LambdaCallback(**{hook: interrupt}))
+    cut.save_checkpoint(tmp_path / "cut")
+    train(resumed, resume=tmp_path / "cut")
+    assert_same(state_of(resumed), state_of(whole))
+    assert resumed.lr == whole.lr
 
 
 def test_holding_back_leaves_other_threads_alone():
