@@ -111,6 +111,11 @@ class Source(ABC):
         """Give all batches once in their own order, in calls of about the same length."""
 
 
+def settings_of_samples(samples: int, used: int, batch_size: int, seed: int | None) -> dict[str, Any]:
+    """Return the settings of a source that puts samples into batches itself."""
+    return {"samples": samples, "samples an epoch": used, "batch_size": batch_size, "seed": seed}
+
+
 class Arrays(Source):
     """Batches of samples that lie in arrays.
 
@@ -153,12 +158,7 @@ class Arrays(Source):
     @property
     def settings(self) -> dict[str, Any]:
         """Number of samples and batches, and what shuffles them."""
-        return {
-            "samples": len(self.x),
-            "samples an epoch": self._used,
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-        }
+        return settings_of_samples(len(self.x), self._used, self.batch_size, self.seed)
 
     def order(self, epoch: int) -> Array:
         """Return the samples of an epoch, in the order they are used."""

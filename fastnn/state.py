@@ -121,7 +121,8 @@ class TrainingState:
         try:
             yield
         finally:
-            self.callbacks, self._running = callbacks.states(), None
+            self._running = None
+            self.callbacks = callbacks.states()
 
     def check_idle(self, function: str) -> None:
         """Raise RuntimeError while a call of fit runs, of a callback's or of another thread's."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .initializers import Array
-from .sources import Part, Source
+from .sources import Part, Source, settings_of_samples
 
 # Called with a name for messages and what was given; returns the batch as the interpreter takes it.
 Check = Callable[[str, Any], Part]
@@ -110,12 +110,7 @@ class Samples(_Indexed):
     @property
     def settings(self) -> dict[str, Any]:
         """Number of samples and batches, and what shuffles them."""
-        return {
-            "samples": len(self.x),
-            "samples an epoch": self._used,
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-        }
+        return settings_of_samples(len(self.x), self._used, self.batch_size, self.seed)
 
     def start(self, epoch: int, position: int) -> None:
         """Go to a batch of an epoch."""

@@ -243,6 +243,17 @@ def test_what_callbacks_may_not_do():
     assert model.fit(X, Y, verbose=0).epochs == [1]
 
 
+def test_a_state_that_fails_does_not_leave_the_model_in_training():
+    class Failing(fn.Callback):
+        def state(self):
+            raise RuntimeError("mine")
+
+    model = small_model()
+    with pytest.raises(RuntimeError, match="mine"):
+        model.fit(X, Y, callbacks=[Failing()], verbose=0)
+    assert model.fit(X, Y, verbose=0).epochs == [1]
+
+
 def test_folders_that_a_callback_makes(tmp_path):
     made = fn.LambdaCallback(on_epoch_end=lambda epoch, logs: (tmp_path / str(epoch + 1)).mkdir())
     small_model().fit(X, Y, epochs=2, callbacks=[made, fn.ModelCheckpoint(tmp_path / "{epoch}" / "kept")], verbose=0)

@@ -8,9 +8,10 @@ A metric is a small description that is called with the outputs and the targets 
 "accuracy" of a loss over classes is counted together with the loss, and costs nothing.
 """
 
-from .base import Metric, averages, get, need_predictions
+from .base import Metric, averages, need_predictions
 from .classification import F1, Accuracy, Precision, Recall, TopKAccuracy
 from .confusion import confusion_matrix
+from .named import get
 from .regression import R2, MeanAbsoluteError, RootMeanSquaredError
 
 __all__ = [

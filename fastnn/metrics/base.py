@@ -1,4 +1,4 @@
-"""What all metrics have in common, finding them by name, and an epoch's numbers."""
+"""What all metrics have in common, and an epoch's numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-
-from fastnn_kernels import _options as options
 
 from .. import inputs
 from ..initializers import Array
@@ -51,27 +49,6 @@ class Metric(ABC):
         -------
         float
         """
-
-
-def get(metrics: Iterable[str | Metric], loss: Loss, output_shape: Shape) -> tuple[Metric, ...]:
-    """Find the metrics given by name, and check that they suit the loss and the outputs (of one sample)."""
-    named = _named()
-    if isinstance(metrics, (str, Metric)):
-        raise TypeError(f"compile: metrics is {metrics!r}, a list is needed: [{metrics!r}]")
-    if not isinstance(metrics, Iterable):
-        raise TypeError(f"compile: metrics is {metrics!r}, a list of names and metrics is needed")
-    found: dict[str, Metric] = {}
-    for metric in metrics:
-        if isinstance(metric, type) or not isinstance(metric, (str, Metric)):
-            raise TypeError(f"compile: metrics has {metric!r}, names and metrics are needed")
-        if isinstance(metric, str):
-            metric = named[options.choice("compile: metrics", metric, tuple(named))]()
-        if not isinstance(getattr(metric, "name", None), str):
-            raise TypeError(f"compile: metrics has {metric!r}, which has no name: a string is needed as its name")
-        if metric.name in found or metric.name == "loss":
-            raise ValueError(f"compile: two metrics are called {metric.name!r}: give one a name=")
-        found[metric.name] = metric.check(loss, output_shape)
-    return tuple(found.values())
 
 
 def need_predictions(metrics: Iterable[Metric]) -> bool:
@@ -134,11 +111,3 @@ def as_weights(metric: str, sample_weight: Any, samples: int) -> Array:
     if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
         raise ValueError(f"{metric}: sample_weight has to be finite, at least 0, and not 0 for all samples")
     return weights
-
-
-def _named() -> dict[str, type[Metric]]:
-    # Here, as each of these files imports this one.
-    from . import classification, regression
-
-    classes: tuple[type[Metric], ...] = (*classification.CLASSES, *regression.CLASSES)
-    return {cls.name: cls for cls in classes}

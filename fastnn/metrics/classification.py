@@ -286,6 +286,3 @@ def _share(right: Array, weights: Array) -> float:
     """Return the weighted mean; NaN where no sample counts."""
     total = weights.sum()
     return float(weights @ right / total) if total else float("nan")
-
-
-CLASSES = (Accuracy, TopKAccuracy, Precision, Recall, F1)

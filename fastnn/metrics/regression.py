@@ -101,6 +101,3 @@ class R2(Regression):
         constant = total == 0
         share = residual / np.where(constant, 1.0, total)
         return float(1.0 - np.where(constant & (residual > 0), 1.0, share).mean())
-
-
-CLASSES = (MeanAbsoluteError, RootMeanSquaredError, R2)
