@@ -53,6 +53,7 @@ def test_the_lanes_follow_the_features(environment):
     assert run(environment, "-c", LANES).split() == ["avx2", "8", "4", "12"]
 
 
+@pytest.mark.slow
 def test_the_executor_equals_the_reference(environment):
     told = run(environment, "-m", "pytest", "-q", "--numprocesses=0", "-p", "no:cacheprovider", *QUICK)
     assert f"{len(QUICK)} passed" in told, told

@@ -125,6 +125,7 @@ def test_wrong_arguments_are_refused(error, message, call):
         call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
 def test_parallel_loops_and_python_threads_on_every_layer(layer):
     environment = {**os.environ, "NUMBA_THREADING_LAYER": layer}

@@ -50,6 +50,7 @@ def require(layer, *arguments):
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("way", WAYS)
 def test_training_gives_the_same_bits_on_every_layer(layer, way):
