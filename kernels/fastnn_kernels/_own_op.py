@@ -9,7 +9,7 @@ from . import own_function, registry
 from .own_row import ARRAYS, Function, OwnOp, Shape
 
 # Keyword arguments of `Tape.add` and of twins that are no operands.
-_RESERVED = ("op", "name", "shapes")
+_RESERVED = ("self", "op", "name", "shapes")
 _OWN: dict[str, OwnOp] = {}
 
 
@@ -118,8 +118,8 @@ def _own_op(
     if unused := [a for a in attributes if a not in (*first, *second)]:
         raise ValueError(f"register_op: the attribute {unused[0]} is an argument of neither function")
     for arguments in (first, second):
-        if len([a for a in arguments if a not in attributes]) > ARRAYS:
-            raise ValueError(f"register_op: a function takes {len(arguments)} arrays, {ARRAYS} at most are needed")
+        if (count := len({*arguments} - {*attributes})) > ARRAYS:
+            raise ValueError(f"register_op: a function takes {count} arrays, {ARRAYS} at most are needed")
     return OwnOp(name, forward, backward, twin, shape, operands, attributes, outputs, (first, second))
 
 

@@ -50,10 +50,10 @@ class FloatArgument:
 
 @dataclass(frozen=True)
 class ConstantArgument:
-    """Any other attribute: a constant of the compiled op. True is not 1 here, hence the type beside it."""
+    """Any other attribute: a constant of the compiled op. True is not 1 here, nor (1,) (1.0,): they are spelled."""
 
     value: Any
-    kind: type
+    spelled: str
 
 
 Argument = ArrayArgument | FloatArgument | ConstantArgument

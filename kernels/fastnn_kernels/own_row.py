@@ -144,7 +144,7 @@ class OwnOp:
                     found.append(FloatArgument(len(scalars)))
                     scalars.append(value)
                 else:
-                    found.append(ConstantArgument(value, type(value)))
+                    found.append(ConstantArgument(value, repr(value)))
                 continue
             written = name in writes
             source = name[1:] if written and row.kernel == "backward" else name

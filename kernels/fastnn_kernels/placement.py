@@ -62,6 +62,8 @@ def place(schedule: Schedule, machine: Machine) -> Placement:
         if phase.axis == Axis.BLOCK:
             for item in phase.items:
                 for param in slot_parameters(item):
+                    if param.index in placement.slots:
+                        continue  # of another stage of the same row
                     placement.slots[param.index] = placement.sizes[Space.SLOT]
                     placement.sizes[Space.SLOT] += -(-param.size // machine.lanes) * machine.lanes
     return placement

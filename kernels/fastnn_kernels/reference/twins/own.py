@@ -101,7 +101,7 @@ class OwnTwin:
             given.append(value)
         outputs = [
             np.zeros_like(operands[name[1:]], order="C")
-            if name[1:] in operands
+            if name[0] == "d" and name[1:] in operands
             else np.zeros((len(samples), *shapes[f"{name}_shape"]), samples.dtype)
             for name in self.outputs
         ]
