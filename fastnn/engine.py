@@ -73,9 +73,9 @@ class Engine:
         self._backend = options.choice("Sequential: backend", name, BACKENDS)
         self._forget()
 
-    def compiles(self, method: str, x: Array, **options: Any) -> bool:
+    def compiles(self, method: str, x: Array, *args: Any, **options: Any) -> bool:
         """Whether such a call may have to compile kernels first: none like it was made yet."""
-        return self._backend == "compiled" and _form(method, x, options) not in self._called
+        return self._backend == "compiled" and self._form(method, x, args, options) not in self._called
 
     def call(self, method: str, x: Array, *args: Any, quiet: bool = False, **options: Any) -> Any:
         """Call "train", "gradients", "evaluate" or "forward" of the interpreter.
@@ -83,13 +83,13 @@ class Engine:
         Options are those of the method, and `augmentation`, the steps that "train" augments by; None is left out.
         """
         options = {name: value for name, value in options.items() if value is not None}
-        if not self.compiles(method, x, **options):
+        if not self.compiles(method, x, *args, **options):
             return self._run(method, x, *args, **options)
         start = time.perf_counter()
         with compile_notice(enabled=not quiet):
             result = self._run(method, x, *args, **options)
         self.compile_seconds += time.perf_counter() - start
-        self._called.add(_form(method, x, options))
+        self._called.add(self._form(method, x, args, options))
         return result
 
     def gradients(self, x: Array, y: Array) -> tuple[float, Array]:
@@ -121,8 +121,11 @@ class Engine:
         self._interpreter = None
         self._called.clear()
 
+    def _form(self, method: str, x: Array, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what the kernels of a call depend on."""
+        from fastnn_kernels.executor import few_samples
 
-def _form(method: str, x: Array, options: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what the kernels of a call depend on."""
-    given = (name for name, value in options.items() if value is not None)
-    return method, x.dtype, options.get("augmentation"), *given
+        batch_size = next((value for value in args if isinstance(value, int)), len(x))
+        arrays = tuple((value.dtype, value.ndim) for value in (x, *args) if isinstance(value, np.ndarray))
+        given = (name for name, value in options.items() if value is not None)
+        return method, few_samples(batch_size, self.dtype), arrays, options.get("augmentation"), *given

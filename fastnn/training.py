@@ -203,7 +203,7 @@ def train(
             state.step += part.steps
         return results
 
-    if engine.backend == "compiled" and not engine.compiles("train", part.x, **given):
+    if engine.backend == "compiled" and not engine.compiles("train", *args, **given):
         with held_back():
             try:
                 return told(engine.call("train", *args, **given))

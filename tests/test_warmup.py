@@ -27,6 +27,18 @@ def test_after_warmup_nothing_is_compiled():
     assert fn.warmup(model, batch_size=20) == 0
 
 
+def test_calls_that_take_other_kernels_count_as_compiling():
+    model = small_model("compiled")
+    model.evaluate(X, Y)
+    for x, y in ((X[:1], Y[:1]), (X, np.eye(5)[Y]), (X.astype(np.float32), Y)):
+        before = model.compile_seconds
+        model.evaluate(x, y)
+        compiled = model.compile_seconds
+        assert compiled > before
+        model.evaluate(x, y)
+        assert model.compile_seconds == compiled
+
+
 @pytest.mark.parametrize("loss", ["sum_squared_error", "categorical_cross_entropy"])
 def test_other_losses_and_metrics(loss):
     last = "softmax" if loss == "categorical_cross_entropy" else None

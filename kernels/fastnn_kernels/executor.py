@@ -60,6 +60,11 @@ class StepError(RuntimeError):
         self.status = status
 
 
+def few_samples(batch: int, dtype: np.dtype[Any]) -> bool:
+    """Whether most lanes of a vector would be spare, so that kernels for single samples run."""
+    return 2 * batch < lane_count(dtype.itemsize * 8)
+
+
 class Executor:
     """Runs one tape on one model's arrays with compiled kernels; arguments are checked by the caller.
 
@@ -176,7 +181,7 @@ class Executor:
         One where most lanes would be spare, or where a block of such images would be out of all proportion to the
         caches. It may depend on shapes and batch, never on threads.
         """
-        if 2 * batch < self.lanes or self._elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
+        if few_samples(batch, self.dtype) or self._elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
             return 1
         return self.lanes
 
@@ -235,7 +240,8 @@ class Executor:
         batch = batch_size
         lanes = self._lanes_for(batch)
         augmentation = self.tape.augmentation if kind == "train" else ()
-        target = None if kind == "forward" else target_of(self.tape, y, any(step.mixes for step in augmentation))
+        mixes = kind == "train" and self.tape.mixes
+        target = None if kind == "forward" else target_of(self.tape, y, mixes)
         program, addresses, _ = self._compiled(
             kind, lanes, self._source(x), weighted, predictions is not None, augmentation, target
         )
@@ -245,7 +251,7 @@ class Executor:
         sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
         sizes[IS_SOFT] = y.dtype == self.dtype
         mixed, partners = as_bytes(y), np.zeros(0, np.int64)
-        if any(step.mixes for step in augmentation):
+        if mixes:
             if y.dtype != self.dtype:
                 raise TypeError(f"y has dtype {y.dtype}; mixup needs targets of the model's, {self.dtype}")
             sizes[TARGET_SIZE] = prod(y.shape[1:])
