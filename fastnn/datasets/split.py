@@ -1,12 +1,10 @@
 """Split a labelled data set into a training and a test part."""
 
-import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from fastnn_kernels import _options as options
 
 from .train_test import TrainTest
 
@@ -41,12 +39,21 @@ def stratified_split(
 
     Raises
     ------
+    TypeError
+        If the fraction is no number or the seed no int.
     ValueError
-        If the fraction is not between 0 and 1, or leaves one of the two parts empty.
+        If the fraction is not between 0 and 1 or leaves one of the two parts empty, or the seed is below 0.
     """
-    options.integer("stratified_split: seed", seed, 0)
-    if not 0.0 < options.number("stratified_split: test_fraction", test_fraction, -math.inf) < 1.0:
+    # Not by the kernels' checks of options: whoever reads data should not have to wait for Numba.
+    given: Any = test_fraction, seed
+    if isinstance(given[0], bool) or not isinstance(given[0], Real):
+        raise TypeError(f"stratified_split: test_fraction is {test_fraction!r}, a number between 0 and 1 is needed")
+    if not 0.0 < test_fraction < 1.0:
         raise ValueError(f"stratified_split: test_fraction is {test_fraction}, needed is between 0 and 1")
+    if isinstance(given[1], bool) or not isinstance(given[1], Integral):
+        raise TypeError(f"stratified_split: seed is {seed!r}, an int is needed")
+    if seed < 0:
+        raise ValueError(f"stratified_split: seed is {seed}, at least 0 is needed")
     if y.shape != (len(x),):
         raise ValueError(f"stratified_split: y has shape {y.shape}, needed is ({len(x)},)")
     order = np.random.default_rng(seed).permutation(len(x))
