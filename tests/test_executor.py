@@ -16,6 +16,7 @@ from tapes import (
     both,
     data,
     make,
+    threads,
     trained,
 )
 
@@ -199,3 +200,38 @@ def test_read_only_images_and_labels():
     expected = executor.gradients(x, y)
     x.flags.writeable = y.flags.writeable = False
     assert executor.gradients(x, y) == expected
+
+
+def test_subnormal_numbers_count_as_zeros_in_a_call_and_only_there():
+    tape = SMALL["two_features"]()
+    executor = make(Executor, tape, np.float32, ADAM)
+    x, y = data(tape, 40, np.float32)
+    tiny = np.float32(1e-40)
+    executor.memory.slots[:] = tiny
+    with threads(2):
+        executor.train(x, y, np.arange(40), 20, 1, np.zeros(2))
+        below = np.abs(executor.memory.slots) < np.finfo(np.float32).tiny
+        np.testing.assert_array_equal(executor.memory.slots[below], 0)
+        assert below.any()
+    assert tiny * np.float32(1) == tiny
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_clock_has_the_time_of_every_row(count):
+    tape = SMALL["same_padded"]()
+    executor = make(Executor, tape, np.float32, ADAM)
+    x, y = data(tape, 200, np.float32)
+    expected = make(Executor, tape, np.float32, ADAM)
+    with threads(count):
+        executor.train(x, y, np.arange(200), 100, 1, np.zeros(2))
+        executor.clock = []
+        executor.train(x, y, np.arange(200), 100, 3, np.zeros(2))
+        expected.train(x, y, np.arange(200), 100, 1, np.zeros(2))
+        expected.train(x, y, np.arange(200), 100, 3, np.zeros(2))
+    (clock,) = executor.clock
+    assert (clock.kind, clock.steps, clock.workers) == ("train", 2, count)
+    assert clock.rows.shape == (count, len(clock.program.calls))
+    assert (clock.rows.sum(axis=0) > 0).all()
+    assert 0 < clock.rows.sum() <= count * clock.seconds
+    np.testing.assert_allclose(clock.phases.sum(), clock.seconds)
+    np.testing.assert_array_equal(executor.memory.slots, expected.memory.slots)

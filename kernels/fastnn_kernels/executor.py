@@ -16,6 +16,7 @@ from ._arrays import Array, aligned_zeros, as_bytes, flat_alias
 from ._jit import TILE_LIMIT, lane_count, op_address
 from .augmentation import Augmentation
 from .batches import batch_weights
+from .clock import Clock
 from .convert import BYTES, OTHER, SAME
 from .memory import Memory
 from .ops.function_loss import Target, target_of, with_target
@@ -91,6 +92,8 @@ class Executor:
         # Activations and their gradients, of one sample.
         self._elements = 2 * sum(prod(v.shape) for r in tape.forward for v in r.written())
         self._compiled = functools.cache(self._compile)
+        # Where a list is put here, each call appends what its rows took.
+        self.clock: list[Clock] | None = None
         self._lock = threading.Lock()  # calls of two Python threads share the arena
 
     def train(
@@ -260,14 +263,17 @@ class Executor:
         out = np.zeros(2 * steps)
         status = np.zeros(workers, np.int64)
         memory = self.memory
+        clock = Clock.of(kind, program, workers, running=self.clock is not None)
         done = _threads.launch(
             run_steps, workers, steps, status, np.zeros(8, np.int64), np.zeros(workers * WORKER_INTS, np.int64),
             addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
             as_bytes(x), mixed, np.ascontiguousarray(order, np.int64), out, memory.state,
-            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners,
+            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners, clock.ticks,
         )  # fmt: skip
+        if self.clock is not None:
+            self.clock.append(clock.stopped(int(done)))
         if done < steps:
             error = StepError(int(done), int(status[status.nonzero()][0]))
             raise_own(error, self.tape, memory, self.update, kind, x, y, order, batch_size, hyper, sample_weight)

@@ -3,9 +3,13 @@
 The loop over the workers of a phase is the one parallel loop. Tasks are handed out one
 by one by an atomic counter, so that a worker that is held up delays nobody; what a task computes depends on the
 task alone, so the results do not depend on who ran it.
+
+Subnormal numbers count as zeros in all of it. Where a clock is given, each worker adds up what every row took, and
+the call what every phase took: `clock` has the ticks of (worker, row), then of each phase.
 """
 
 from ._jit import entries, kernel, prange
+from .machine_state import flush_subnormals, restore_mode, ticks
 from .program import OPERANDS, OPTIONS
 from .stage import GROUP_SIZE, Axis, Space
 from .task import (
@@ -58,7 +62,7 @@ def _count_tasks(phases, p, tasks, blocks, chunks):
 @kernel
 def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
               arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners,
-              worker, block):
+              clock, worker, block):
     """Run rows `first` to `last` of one task; return the first status that is not zero."""
     work = sizes[WORK] + worker * sizes[WORK_STRIDE]
     store = sizes[STORE] + block * sizes[STORE_SIZE]
@@ -80,7 +84,12 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
              predictions, unmixed, partners),
             (base, r * OPTIONS, base + OPERANDS, r * numbers, 2 * step, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         )
-        status = call_op(addresses[r], task)
+        if clock.size == 0:
+            status = call_op(addresses[r], task)
+        else:
+            began = ticks()
+            status = call_op(addresses[r], task)
+            clock[worker * addresses.size + r] += ticks() - began
         if status != 0:
             return status
     return 0
@@ -89,7 +98,7 @@ def _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, option
 @kernel
 def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes, options,
           scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed,
-          partners):
+          partners, clock):
     """Take tasks of phase `p` until none is left; return the first status that is not zero."""
     L = sizes[LANES]
     blocks = -(-n // L)
@@ -134,13 +143,27 @@ def _work(worker, p, total, step, start, n, phases, counter, ints, addresses, sp
         ints[info + BLOCKS] = count
         status = _run_rows(first, last, ints, base, addresses, spaces, offsets, sizes, options, scalars, hyper, step,
                            arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions,
-                           unmixed, partners, worker, block)
+                           unmixed, partners, clock, worker, block)
         if status != 0:
             return status
 
 
+@kernel
+def _flushed_work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes,
+                  options, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights,
+                  predictions, unmixed, partners, clock):
+    """Do `_work` with subnormal numbers as zeros, on this thread and for this long."""
+    mode = flush_subnormals()
+    status = _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes,
+                   options, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights,
+                   predictions, unmixed, partners, clock)
+    restore_mode(mode)
+    return status
+
+
 def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, tasks, phases, sizes, options, scalars,
-         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners):
+         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners,
+         clock):
     """Run `steps` steps; return how many were done. ``status[worker]`` tells of an op that refused."""
     batch = sizes[BATCH_SIZE]
     for step in range(steps):
@@ -149,10 +172,15 @@ def _run(workers, steps, status, counter, ints, addresses, spaces, offsets, task
         for p in range(phases.shape[0]):
             total = _count_tasks(phases, p, tasks, -(-n // sizes[LANES]), sizes[CHUNKS])
             counter[0] = 0
+            began = ticks()
             for worker in prange(workers):
-                status[worker] = _work(worker, p, total, step, start, n, phases, counter, ints, addresses, spaces,
-                                       offsets, tasks, sizes, options, scalars, hyper, arena, params, grads, slots,
-                                       chunks, x, y, order, out, state, weights, predictions, unmixed, partners)
+                status[worker] = _flushed_work(
+                    worker, p, total, step, start, n, phases, counter, ints, addresses, spaces, offsets, tasks, sizes,
+                    options, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights,
+                    predictions, unmixed, partners, clock,
+                )  # fmt: skip
+            if clock.size != 0:
+                clock[workers * addresses.size + p] += ticks() - began
             for worker in range(workers):
                 if status[worker] != 0:
                     return step
