@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,13 +52,13 @@ class Clock:
         return replace(self, steps=steps, seconds=time.perf_counter() - self.start)
 
     @property
-    def rows(self) -> NDArray[np.float64]:
+    def rows(self) -> NDArray[np.floating[Any]]:
         """Seconds of (worker, row)."""
         rows = self.ticks[: self.workers * len(self.program.calls)].reshape(self.workers, -1)
         return rows * self._second
 
     @property
-    def phases(self) -> NDArray[np.float64]:
+    def phases(self) -> NDArray[np.floating[Any]]:
         """Seconds of each phase, from its start until the last worker is done."""
         return self.ticks[self.workers * len(self.program.calls) :] * self._second
 
