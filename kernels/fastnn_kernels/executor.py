@@ -36,8 +36,9 @@ from .run_steps import (
     TARGET_SIZE,
     WORK,
     WORK_STRIDE,
-    WORKER_INTS,
+    counter_size,
     run_steps,
+    worker_ints,
 )
 from .stage import Machine, Space
 from .tape import Tape
@@ -265,8 +266,9 @@ class Executor:
         memory = self.memory
         clock = Clock.of(kind, program, workers, running=self.clock is not None)
         done = _threads.launch(
-            run_steps, workers, steps, status, np.zeros(8, np.int64), np.zeros(workers * WORKER_INTS, np.int64),
-            addresses, program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
+            run_steps, workers, steps, status, np.zeros(counter_size(workers), np.int64),
+            np.zeros(workers * worker_ints(workers), np.int64), addresses,
+            program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
             as_bytes(x), mixed, np.ascontiguousarray(order, np.int64), out, memory.state,

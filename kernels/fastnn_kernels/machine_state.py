@@ -1,4 +1,4 @@
-"""What a compiled loop asks of the processor itself: subnormal numbers as zeros, and a clock."""
+"""What a compiled loop asks of the processor itself: subnormal numbers as zeros, a clock, a rest while it waits."""
 
 from typing import Any
 
@@ -38,6 +38,14 @@ def _write_mode(builder: Any, mode: Any) -> None:
         builder.call(_declare(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), pointer.type), [pointer])
     elif _ARM64:
         builder.call(_declare(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), _I64), [mode])
+
+
+def emit_pause(builder: Any) -> None:
+    """Emit the instruction for loops that wait; none where we do not know one."""
+    if _X86:
+        builder.call(_declare(builder, "llvm.x86.sse2.pause", ir.VoidType()), [])
+    elif _ARM64:
+        builder.call(_declare(builder, "llvm.aarch64.hint", ir.VoidType(), _I32), [ir.Constant(_I32, 1)])
 
 
 @intrinsic

@@ -96,11 +96,11 @@ def _lower_attribute(context, builder, task, value, name):
 
 
 @intrinsic
-def make_task(typingctx, memory, offsets):
-    """Make a task on the stack from a tuple of flat arrays, its fields in their order, each from an offset on."""
-    if len(memory) != len(offsets):
-        return None
+def make_task(typingctx, memory):
+    """Make a task on the stack from a tuple of flat arrays, its fields in their order, each from its start on."""
     made = TaskType(memory[5].dtype)
+    if len(memory) != len(made.fields):
+        return None
 
     def codegen(context, builder, sig, args):
         with builder.goto_entry_block():
@@ -108,11 +108,29 @@ def make_task(typingctx, memory, offsets):
         record = builder.bitcast(record, _BYTES.as_pointer())
         for i, array in enumerate(memory):
             item = builder.extract_value(args[0], i)
-            place = simd.address(context, builder, array, item, builder.extract_value(args[1], i))
-            builder.store(builder.bitcast(place, _BYTES), builder.gep(record, [ir.Constant(ir.IntType(32), i)]))
+            _point(context, builder, record, i, array, item, context.get_constant(types.intp, 0))
         return record
 
-    return made(memory, offsets), codegen
+    return made(memory), codegen
+
+
+def _point(context: Any, builder: Any, record: Any, field: int, array: Any, item: Any, offset: Any) -> None:
+    place = simd.address(context, builder, array, item, offset)
+    builder.store(builder.bitcast(place, _BYTES), builder.gep(record, [ir.Constant(ir.IntType(32), field)]))
+
+
+@intrinsic(prefer_literal=True)
+def point(typingctx, task, name, array, offset):
+    """Let field `name` (a constant) of the task start at element `offset` of `array`."""
+    if not isinstance(task, TaskType) or not isinstance(name, types.StringLiteral):
+        return None
+    field = list(task.fields).index(name.literal_value)
+
+    def codegen(context, builder, sig, args):
+        _point(context, builder, args[0], field, sig.args[2], args[2], args[3])
+        return context.get_dummy_value()
+
+    return types.void(task, name, array, types.intp), codegen
 
 
 @intrinsic
@@ -137,14 +155,3 @@ def cast_pointer(typingctx, pointer, like):
         return builder.bitcast(args[0], context.get_value_type(target))
 
     return target(pointer, like), codegen
-
-
-@intrinsic
-def fetch_add(typingctx, counters, index):
-    """Atomically add one to an int64 counter and return what it was: how workers share out tasks."""
-
-    def codegen(context, builder, sig, args):
-        place = simd.address(context, builder, counters, args[0], args[1])
-        return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "monotonic")
-
-    return types.int64(counters, types.intp), codegen
