@@ -62,6 +62,8 @@ def torch_worker(
         initial = {name: archive[name] for name in archive.files}
     x, y = (torch.from_numpy(part) for part in nets.data(net, images))
     runs: dict[str, Any] = {}
+    if len(net.image) < 3:
+        variants = [variant for variant in variants if "channels_last" not in variant]
     for variant in variants:
         model = nets.build_torch(net, initial)
         step, data = _torch_step(model, x, variant)
