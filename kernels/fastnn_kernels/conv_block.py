@@ -15,6 +15,7 @@ from .tile import (
     tile_dot,
     tile_fma,
     tile_like,
+    tile_load,
     tile_rows,
     tile_splat,
     tile_store,
@@ -169,11 +170,14 @@ def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, b
 
 @kernel
 def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_channel, x_row, dw, dwo,
-                                 channels, kh, kw, filters, oh, ow, sh, sw, gap_h, gap_w, groups, across_channels):
+                                 channels, kh, kw, filters, oh, ow, sh, sw, gap_h, gap_w, groups, across_channels,
+                                 strip, passing, sums, so):
     """Gradient of the weights of one lane block, (groups * filters, channels, kh, kw), summed over pixels and lanes.
 
     `form` has the sizes of a tile of (filters, kernel columns), or of (filters, input channels) for a narrow
-    kernel.
+    kernel. Maps are gone through by strips of so many rows that those of a tile's filters stay in the first-level
+    cache for all weights, and all the maps' rows in the second-level cache for all of `passing` tiles of filters; in
+    between the tiles wait in `sums`. Without strips 16 -> 16 3x3 on 32x32 ran at 96 GFLOP/s instead of 121.
     """
     L = lanes(x)
     t = tile_like(form)
@@ -183,24 +187,35 @@ def conv2d_backward_weight_block(form, dy, dyo, dy_channel, dy_row, x, xo, x_cha
     if across_channels:
         tiled, tiled_x, tiled_w, single, single_x, single_w = single, single_x, single_w, tiled, tiled_x, tiled_w
     tiles = -(-filters // kb)
-    for f in range(groups * tiles):
-        group = f // tiles
-        k = group * filters + min((f - group * tiles) * kb, filters - kb)
-        xg = xo + group * channels * x_channel
-        for a in range(single):
-            for i in range(kh):
-                for b in range(-(-tiled // xb)):
-                    j = min(b * xb, tiled - xb)
-                    tile_zero(t)
-                    for h in range(oh):
-                        dp = dyo + k * dy_channel + h * dy_row
-                        xp = xg + a * single_x + j * tiled_x + (h * sh + i * gap_h) * x_row
-                        for _ in range(ow):
-                            tile_dot(t, dy, dp, dy_channel, x, xp, tiled_x)
-                            dp += L
-                            xp += sw * L
-                    tile_store_sums(t, dw, dwo + k * channels * kh * kw + a * single_w + i * kw + j * tiled_w,
-                                    channels * kh * kw, tiled_w)
+    for f0 in range(0, groups * tiles, passing):
+        for first in range(0, oh, strip):
+            last = min(first + strip, oh)
+            place = so
+            for f in range(f0, min(f0 + passing, groups * tiles)):
+                group = f // tiles
+                k = group * filters + min((f - group * tiles) * kb, filters - kb)
+                xg = xo + group * channels * x_channel
+                for a in range(single):
+                    for i in range(kh):
+                        for b in range(-(-tiled // xb)):
+                            j = min(b * xb, tiled - xb)
+                            if first == 0:
+                                tile_zero(t)
+                            else:
+                                tile_load(t, sums, place, xb * L, L)
+                            for h in range(first, last):
+                                dp = dyo + k * dy_channel + h * dy_row
+                                xp = xg + a * single_x + j * tiled_x + (h * sh + i * gap_h) * x_row
+                                for _ in range(ow):
+                                    tile_dot(t, dy, dp, dy_channel, x, xp, tiled_x)
+                                    dp += L
+                                    xp += sw * L
+                            if last < oh:
+                                tile_store(t, sums, place, xb * L, L)
+                            else:
+                                to = dwo + k * channels * kh * kw + a * single_w + i * kw + j * tiled_w
+                                tile_store_sums(t, dw, to, channels * kh * kw, tiled_w)
+                            place += kb * xb * L
 
 
 @kernel

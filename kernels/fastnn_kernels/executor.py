@@ -46,7 +46,7 @@ from .task import TaskType
 from .update import Update
 
 # Activations and their gradients of one lane block, in bytes: above, a block is a single sample.
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 256 * 2**20
 
 
 class StepError(RuntimeError):

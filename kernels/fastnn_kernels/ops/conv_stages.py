@@ -10,6 +10,7 @@ from math import gcd
 from typing import Any, NamedTuple
 
 from .. import tile_choice
+from .._jit import VECTOR_BYTES
 from .._options import Pads, Pair
 from ..conv_block import (
     channel_sums_block,
@@ -22,6 +23,7 @@ from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
 from .conv_narrow import sums_stages, weight_stage
 from .narrow import is_wide
+from .pointwise import is_pointwise, pointwise_stage
 
 
 class Options(NamedTuple):
@@ -37,6 +39,12 @@ class Options(NamedTuple):
 def read_options(attrs: Mapping[str, Any]) -> Options:
     """Pick the options of a convolution out of a row's attributes."""
     return Options(**{name: attrs[name] for name in Options._fields if name in attrs})
+
+
+# Bytes of the maps' rows that a weight gradient goes over again and again: most of a small first-level cache.
+_STRIP_BYTES = 24 * 2**10
+# Bytes of its tiles that wait from strip to strip: a part of the second-level cache.
+_SUMS_BYTES = 640 * 2**10
 
 
 class _Sizes(NamedTuple):
@@ -91,6 +99,11 @@ def _pack_stage(layout, width):
     return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps, wanted=is_wide)
 
 
+def _is_spatial(sizes):
+    """Tell for a row whether its convolution runs in lane blocks and is more than a product of each pixel."""
+    return lambda row, machine: is_wide(row, machine) and not is_pointwise(sizes(row))
+
+
 # From images to maps
 
 
@@ -135,7 +148,8 @@ def to_maps(images, maps, *bias):
 
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images), wanted=is_wide),
+        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images), wanted=_is_spatial(sizes)),
+        pointwise_stage(lambda row: (s := sizes(row), s.channels, s.filters), tile_sizes, images, maps, *bias),
         *sums_stages(sizes, images, maps, False, *bias),
     )
 
@@ -165,6 +179,8 @@ def to_images(maps, images, *bias):
 
     def tile_sizes(row, machine):
         s = sizes(row)
+        if is_pointwise(s):
+            return tile_choice.product_tile(s.channels, s.ow, s.filters, machine.tile_limit)
         period = s.sw // gcd(s.sw, s.gap_w)
         return tile_choice.input_gradient_tile(
             s.channels, max(1, s.width // s.sw), -(-s.kw // period), s.filters * s.kh, machine.tile_limit
@@ -192,7 +208,8 @@ def to_images(maps, images, *bias):
 
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=is_wide),
+        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_spatial(sizes)),
+        pointwise_stage(lambda row: (s := sizes(row), s.filters, s.channels), tile_sizes, maps, images, *bias),
         *sums_stages(sizes, maps, images, True, *bias),
     )
 
@@ -204,17 +221,18 @@ def to_images(maps, images, *bias):
 def make_backward_weight(kb, xb):
     """Weight gradient with a tile of `kb` filters by `xb` kernel columns or channels.
 
-    The last two options tell which gradients are wanted, of the weights and of a bias of the maps.
+    The last options tell which gradients are wanted, of the weights and of a bias of the maps, and how the
+    maps are cut: the rows of a strip, and the tiles of filters that go over it.
     """
 
     def conv2d_backward_weight(t):
         m, at, o = t.arena, t.at, t.options
         if o[17] != 0:
-            conv2d_backward_weight_block(tile(m, kb, xb), m, at[0], o[0], o[1], m, at[1] - o[2], o[3], o[4], m, at[2],
+            conv2d_backward_weight_block(tile(m, kb, xb), m, at[0], o[0], o[1], m, at[1] - o[2], o[3], o[4], m, at[3],
                                          o[5], o[6], o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14], o[15],
-                                         o[16] != 0)
+                                         o[16] != 0, o[19], o[20], m, at[2])
         if o[18] != 0:
-            channel_sums_block(m, at[0], o[0], o[1], o[15] * o[8], o[9], o[10], m, at[3])
+            channel_sums_block(m, at[0], o[0], o[1], o[15] * o[8], o[9], o[10], m, at[4])
         return 0
 
     return conv2d_backward_weight
@@ -223,18 +241,33 @@ def make_backward_weight(kb, xb):
 def weight_gradient(maps, images, *written):
     """Stages of the weight gradient, from `maps` (or their gradient) and `images` (or theirs); it writes `written`."""
 
-    def call(row, places, machine):
-        s, y, x = _sizes(row, images, maps), places[maps], places[images]
+    def plan(row, machine):
+        """Return whether a tile is across channels, its sizes, rows of a strip, tiles of filters, vectors of sums."""
+        s = _sizes(row, images, maps)
         across = s.kw < 3 and s.channels > s.kw
-        tile_sizes = tile_choice.product_tile(
-            s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit
-        )
+        kb, xb = tile_choice.product_tile(s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit)
+        strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // _STRIP_BYTES))
+        tiles = s.groups * -(-s.filters // kb)
+        if strips == 1:
+            return s, across, kb, xb, s.oh, tiles, 0
+        single, tiled = (s.kw, s.channels) if across else (s.channels, s.kw)
+        vectors = single * s.kh * -(-tiled // xb) * kb * xb
+        passing = max(1, min(tiles, _SUMS_BYTES // (vectors * VECTOR_BYTES)))
+        return s, across, kb, xb, -(-s.oh // strips), passing, passing * vectors
+
+    def call(row, places, machine):
+        s, across, kb, xb, strip, passing, _ = plan(row, machine)
+        y, x = places[maps], places[images]
         options = (y.channel, y.row, s.top * x.row + s.left * x.lanes, x.channel, x.row,
                    s.channels, s.kh, s.kw, s.filters, s.oh, s.ow, s.sh, s.sw, s.gap_h, s.gap_w, s.groups,
-                   int(across), int("dw" in row.grads), int("db" in row.grads))
-        return Call(make_backward_weight(*tile_sizes), options)
+                   int(across), int("dw" in row.grads), int("db" in row.grads), strip, passing)
+        return Call(make_backward_weight(kb, xb), options)
+
+    def temps(row, machine):
+        return {"sums": (Space.WORK, max(1, plan(row, machine)[-1]) * machine.lanes)}
 
     return (
-        Stage(Axis.BLOCK, (maps, images), written, call, halo=image_halo(images), wanted=is_wide),
+        Stage(Axis.BLOCK, (maps, images), ("sums", *written), call, halo=image_halo(images), temps=temps,
+              wanted=is_wide),
         weight_stage(lambda row: _sizes(row, images, maps), maps, images, *written),
     )
