@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from tape_nets import Net, lenet, residual
-from tapes import data, make
+from tapes import assert_equal_gradients, assert_near, both, data, make
 
 from fastnn_kernels.reference.interpreter import Interpreter
-from fastnn_kernels.rewrite import relu_behind_pool
+from fastnn_kernels.rewrite import relu_behind_pool, relu_in_batch_norm
 
 
 def overlapping():
@@ -68,3 +68,47 @@ def test_the_tape_itself_is_left_as_it_was():
     rows, values = list(tape.forward), list(tape.values)
     relu_behind_pool(tape)
     assert (tape.forward, tape.values) == (rows, values)
+
+
+def normed():
+    """A relu behind a batch normalisation, behind a sum with one, with two, and one that is read twice."""
+    net = Net(2, 5, 6).conv(3, (3, 3), padding=(1, 1, 1, 1)).batch_norm().layer("relu")
+    kept = net.y
+    net.conv(3, (3, 3), padding=(1, 1, 1, 1)).batch_norm()
+    net.y = net.tape.add("add", x=kept, z=net.y)
+    net.layer("relu")
+    kept = net.y
+    net.conv(4, (1, 1)).batch_norm()
+    shortcut, net.y = net.y, kept
+    net.conv(4, (3, 3), padding=(1, 1, 1, 1)).batch_norm()
+    net.y = net.tape.add("add", x=net.y, z=shortcut)
+    net.layer("relu").batch_norm()
+    kept = net.y
+    net.layer("relu")
+    net.y = net.tape.add("add", x=kept, z=net.y)
+    return net.done("sum_squared_error")
+
+
+def test_relu_in_batch_norm_gives_the_same_bits():
+    tape = normed()
+    fused = relu_in_batch_norm(tape)
+    assert ops(tape).count("relu") == 4
+    assert ops(fused).count("relu") == 1
+    assert ops(fused).count("add") == 1
+    assert ops(fused).count("batch_norm") == ops(tape).count("batch_norm") == 5
+    for n in (2, 17):
+        x, y = data(tape, n, np.float64)
+        before, after = (make(Interpreter, t, np.float64) for t in (tape, fused))
+        assert np.array_equal(before.gradients(x, y), after.gradients(x, y))
+        assert np.array_equal(before.memory.grads, after.memory.grads)
+        assert np.count_nonzero(before.memory.grads) > before.memory.grads.size // 3
+        assert np.array_equal(before.forward(x, n), after.forward(x, n))
+
+
+@pytest.mark.parametrize("n", [2, 17, 40])
+def test_the_compiled_step_equals_the_reference_with_relu_in_batch_norm(n):
+    tape = normed()
+    executor, reference = both(tape, np.float64)
+    x, y = data(tape, n, np.float64)
+    assert_equal_gradients(executor, reference, x, y)
+    assert_near(executor.forward(x, n), reference.forward(x, n))

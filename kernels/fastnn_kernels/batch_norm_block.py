@@ -8,28 +8,31 @@ deviation 1 gave a variance that was off by 3e-5.
 
 import numpy as np
 
-from ._jit import kernel
-from .simd import first_lanes, lanes, vfma, vload, vstore, vsum, vwhere
+from ._jit import inline, kernel
+from .simd import first_lanes, lanes, vfma, vgreater, vload, vnot_below, vstore, vsum, vwhere
 from .vmath import vset
 
 
 @kernel
-def block_moments(x, xo, channels, pixels, valid, y, yo):
-    """Moments of each channel over the first `valid` lanes."""
+def block_moments(x, xo, x_channel, x_row, channels, rows, cols, valid, y, yo):
+    """Moments of each channel of `rows` x `cols` pixels over the first `valid` lanes."""
     L = lanes(x)
-    keep, zero, count = first_lanes(x, valid), vset(x, 0.0), valid * pixels
+    keep, zero, count = first_lanes(x, valid), vset(x, 0.0), valid * rows * cols
     for c in range(channels):
-        a = xo + c * pixels * L
         sums = zero
-        for p in range(pixels):
-            sums = sums + vload(x, a + p * L)
+        for h in range(rows):
+            a = xo + c * x_channel + h * x_row
+            for p in range(cols):
+                sums = sums + vload(x, a + p * L)
         y[yo + c] = vsum(vwhere(keep, sums, zero)) / count
         centre = vset(x, y[yo + c])
         shifts, squares = zero, zero
-        for p in range(pixels):
-            d = vload(x, a + p * L) - centre
-            shifts = shifts + d
-            squares = vfma(d, d, squares)
+        for h in range(rows):
+            a = xo + c * x_channel + h * x_row
+            for p in range(cols):
+                d = vload(x, a + p * L) - centre
+                shifts = shifts + d
+                squares = vfma(d, d, squares)
         shift = vsum(vwhere(keep, shifts, zero)) / count
         square = vsum(vwhere(keep, squares, zero)) - shift * shift * count
         y[yo + channels + c] = shift
@@ -70,41 +73,62 @@ def finish_moments(m, offset, channels, count, eps, y, yo):
 
 
 @kernel
-def normalise_map(x, xo, y, yo, pixels, mean, scale, shift):
-    """``y = (x - mean) * scale + shift`` for one channel."""
+def normalise_map(x, xo, x_row, z, zo, z_row, y, yo, y_row, rows, cols, mean, scale, shift, adds, relu):
+    """``y = (x - mean) * scale + shift`` for one channel; then z added where `adds`, then relu where `relu`."""
     L = lanes(x)
-    a, b, c = vset(x, mean), vset(x, scale), vset(x, shift)
-    for p in range(pixels):
-        vstore(y, yo + p * L, vfma(vload(x, xo + p * L) - a, b, c))
+    a, b, c, zero = vset(x, mean), vset(x, scale), vset(x, shift), vset(x, 0.0)
+    for h in range(rows):
+        for p in range(cols):
+            v = vfma(vload(x, xo + h * x_row + p * L) - a, b, c)
+            if adds:
+                v = v + vload(z, zo + h * z_row + p * L)
+            if relu:
+                v = vwhere(vgreater(zero, v), zero, v)
+            vstore(y, yo + h * y_row + p * L, v)
+
+
+@inline
+def _through(g, y, p, relu):
+    """Gradient in front of the relu that gave y."""
+    if relu:
+        v, zero = vload(y, p), vset(y, 0.0)
+        return vwhere(vnot_below(v, zero), g, zero)  # where y is NaN, dy goes on
+    return g
 
 
 @kernel
-def block_gradients(dy, do, x, xo, channels, pixels, stats, so, y, yo):
+def block_gradients(dy, do, d_channel, d_row, x, xo, x_channel, x_row, y, yo, y_channel, y_row, channels, rows, cols,
+                    stats, so, sums, to, relu):
     """Sum ``dy * (x - mean) / std`` and dy over the block: `channels` numbers each; dy is 0 in spare lanes."""
     L = lanes(x)
     for c in range(channels):
-        a, b = do + c * pixels * L, xo + c * pixels * L
         mean = vset(x, stats[so + c])
         totals, products = vset(x, 0.0), vset(x, 0.0)
-        for p in range(pixels):
-            g = vload(dy, a + p * L)
-            totals = totals + g
-            products = vfma(g, vload(x, b + p * L) - mean, products)
-        y[yo + c] = vsum(products) * stats[so + channels + c]
-        y[yo + channels + c] = vsum(totals)
+        for h in range(rows):
+            a, b, e = do + c * d_channel + h * d_row, xo + c * x_channel + h * x_row, yo + c * y_channel + h * y_row
+            for p in range(cols):
+                g = _through(vload(dy, a + p * L), y, e + p * L, relu)
+                totals = totals + g
+                products = vfma(g, vload(x, b + p * L) - mean, products)
+        sums[to + c] = vsum(products) * stats[so + channels + c]
+        sums[to + channels + c] = vsum(totals)
 
 
 @kernel
-def block_input_gradient(dy, do, x, xo, channels, pixels, stats, so, gamma, go, sums, to, count, valid, dx, dxo):
-    """``dx = gamma / std * (dy - sum(dy) / count - z * sum(dy * z) / count)``; spare lanes get 0."""
+def input_gradient_map(dy, do, d_row, x, xo, x_row, y, yo, y_row, dx, dxo, dx_row, dz, dzo, dz_row, rows, cols,
+                       mean, scale, slope, shift, valid, relu, wants_dx, wants_dz):
+    """``dx = (dy - shift - (x - mean) * slope) * scale`` for one channel; spare lanes get 0.
+
+    With `relu` dy is taken through it, and is then the gradient dz of what was added in front of it.
+    """
     L = lanes(x)
     keep, zero = first_lanes(x, valid), vset(x, 0.0)
-    for c in range(channels):
-        a, b, e = do + c * pixels * L, xo + c * pixels * L, dxo + c * pixels * L
-        inverse = stats[so + channels + c]
-        mean, scale = vset(x, stats[so + c]), vset(x, gamma[go + c] * inverse)
-        slope = vset(x, sums[to + c] * inverse / count)
-        shift = vset(x, sums[to + channels + c] / count)
-        for p in range(pixels):
-            drop = vfma(vload(x, b + p * L) - mean, slope, shift)
-            vstore(dx, e + p * L, vwhere(keep, (vload(dy, a + p * L) - drop) * scale, zero))
+    a, b, c, e = vset(x, mean), vset(x, scale), vset(x, slope), vset(x, shift)
+    for h in range(rows):
+        for p in range(cols):
+            g = _through(vload(dy, do + h * d_row + p * L), y, yo + h * y_row + p * L, relu)
+            if wants_dz:
+                vstore(dz, dzo + h * dz_row + p * L, g)
+            if wants_dx:
+                drop = vfma(vload(x, xo + h * x_row + p * L) - a, c, e)
+                vstore(dx, dxo + h * dx_row + p * L, vwhere(keep, (g - drop) * b, zero))

@@ -1,4 +1,7 @@
-"""Batch normalisation on the tape: statistics of the whole batch in training, the running ones at inference."""
+"""Batch normalisation on the tape: statistics of the whole batch in training, the running ones at inference.
+
+A row may take in what follows: the attribute `relu`, and before that an operand z that is added (see `rewrite.py`).
+"""
 
 from math import prod
 
@@ -7,18 +10,20 @@ import numpy as np
 from .. import _options as options
 from ..batch_norm_block import (
     block_gradients,
-    block_input_gradient,
     block_moments,
     finish_moments,
+    input_gradient_map,
     merge_moments,
     normalise_map,
 )
 from ..reduction import tree_sum
 from ..reference.twins import batch_norm as twins
 from ..registry import Kernel, Op
-from ..simd import lanes
-from ..stage import Axis, Call, Space, Stage
+from ..stage import NO_HALO, Axis, Call, Space, Stage
 from ..task import BATCH, BLOCKS, STORE_STRIDE, VALID
+
+# Options: channels, pixels, then these; from LINES on the strides from channel to channel and row to row of operands.
+WANTS_DGAMMA, WANTS_DBETA, WANTS_DX, ADDS, RELU, ROWS, COLS, LINES = range(2, 10)
 
 
 def shape(shapes, *, momentum, eps):
@@ -58,7 +63,7 @@ def _temps(name, space, numbers):
 def batch_norm_moments(t):
     """Moments of one block."""
     m, at, o = t.arena, t.at, t.options
-    block_moments(m, at[0], o[0], o[1], t.info[VALID], m, at[1])
+    block_moments(m, at[0], o[LINES], o[LINES + 1], o[0], o[ROWS], o[COLS], t.info[VALID], m, at[1])
     return 0
 
 
@@ -73,20 +78,22 @@ def batch_norm_statistics(t):
 def batch_norm_forward(t):
     """Normalise one block with the statistics of the batch."""
     m, at, o = t.arena, t.at, t.options
-    channels, size = o[0], o[1] * lanes(m)
+    channels = o[0]
     for c in range(channels):
-        normalise_map(m, at[0] + c * size, m, at[4] + c * size, o[1], m[at[3] + c],
-                      m[at[3] + channels + c] * t.params[at[1] + c], t.params[at[2] + c])
+        normalise_map(m, at[0] + c * o[LINES], o[LINES + 1], m, at[4] + c * o[LINES + 2], o[LINES + 3],
+                      m, at[5] + c * o[LINES + 4], o[LINES + 5], o[ROWS], o[COLS], m[at[3] + c],
+                      m[at[3] + channels + c] * t.params[at[1] + c], t.params[at[2] + c], o[ADDS] != 0, o[RELU] != 0)
     return 0
 
 
 def batch_norm_inference(t):
     """Normalise one block with the running statistics."""
     m, at, o = t.arena, t.at, t.options
-    size = o[1] * lanes(m)
     for c in range(o[0]):
         scale = t.params[at[1] + c] / np.sqrt(t.state[at[4] + c] + t.scalars[0])
-        normalise_map(m, at[0] + c * size, m, at[5] + c * size, o[1], t.state[at[3] + c], scale, t.params[at[2] + c])
+        normalise_map(m, at[0] + c * o[LINES], o[LINES + 1], m, at[5] + c * o[LINES + 2], o[LINES + 3],
+                      m, at[6] + c * o[LINES + 4], o[LINES + 5], o[ROWS], o[COLS], t.state[at[3] + c], scale,
+                      t.params[at[2] + c], o[ADDS] != 0, o[RELU] != 0)
     return 0
 
 
@@ -102,7 +109,8 @@ def batch_norm_commit(t):
 def batch_norm_gradients(t):
     """Sum one block for the gradients of gamma and beta."""
     m, at, o = t.arena, t.at, t.options
-    block_gradients(m, at[0], m, at[1], o[0], o[1], m, at[2], m, at[3])
+    block_gradients(m, at[0], o[LINES], o[LINES + 1], m, at[1], o[LINES + 2], o[LINES + 3], m, at[2], o[LINES + 4],
+                    o[LINES + 5], o[0], o[ROWS], o[COLS], m, at[3], m, at[4], o[RELU] != 0)
     return 0
 
 
@@ -113,25 +121,44 @@ def batch_norm_backward_sums(t):
     for c in range(2 * o[0]):
         m[at[1] + c] = m[at[0] + c]
     for c in range(o[0]):
-        if o[2] != 0:
+        if o[WANTS_DGAMMA] != 0:
             t.grads[at[2] + c] = m[at[0] + c]
-        if o[3] != 0:
+        if o[WANTS_DBETA] != 0:
             t.grads[at[3] + c] = m[at[0] + o[0] + c]
     return 0
 
 
 def batch_norm_backward(t):
-    """Gradient of one block's input."""
+    """Gradients of one block's input and of what was added to its output."""
     m, at, o = t.arena, t.at, t.options
-    block_input_gradient(m, at[0], m, at[1], o[0], o[1], m, at[3], t.params, at[2], m, at[4], t.info[BATCH] * o[1],
-                         t.info[VALID], m, at[5])
+    channels, count = o[0], t.info[BATCH] * o[1]
+    for c in range(channels):
+        inverse = m[at[4] + channels + c]
+        input_gradient_map(
+            m, at[0] + c * o[LINES], o[LINES + 1], m, at[1] + c * o[LINES + 2], o[LINES + 3],
+            m, at[2] + c * o[LINES + 4], o[LINES + 5], m, at[6] + c * o[LINES + 6], o[LINES + 7],
+            m, at[7] + c * o[LINES + 8], o[LINES + 9], o[ROWS], o[COLS], m[at[4] + c], t.params[at[3] + c] * inverse,
+            m[at[5] + c] * inverse / count, m[at[5] + channels + c] / count, t.info[VALID],
+            o[RELU] != 0, o[WANTS_DX] != 0, o[ADDS] != 0,
+        )  # fmt: skip
     return 0
 
 
-def _call(op):
+def _call(op, *lined):
+    """Call `op`, whose operands `lined` are gone through together, by rows or, without halos, in one line a channel."""
+
     def call(row, places, machine):
-        wanted = (int("dgamma" in row.grads), int("dbeta" in row.grads))
-        return Call(op, (*_sizes(row), *wanted), (float(row.attrs["eps"]), float(row.attrs["momentum"])))
+        used = [places[name] for name in lined if name in places]
+        rows, cols = used[0].shape[1:] if used else (0, 0)
+        if all(place.halo == NO_HALO for place in used):
+            rows, cols = 1, rows * cols
+        strides = []
+        for name in lined:
+            strides += (places[name].channel, places[name].row) if name in places else (0, 0)
+        adds, relu = "z" in row.values or "dz" in row.values, row.attrs.get("relu", False)
+        flags = ("dgamma" in row.grads, "dbeta" in row.grads, "dx" in row.values, adds, relu)
+        return Call(op, (*_sizes(row), *map(int, flags), rows, cols, *strides),
+                    (float(row.attrs["eps"]), float(row.attrs["momentum"])))
 
     return call
 
@@ -139,24 +166,26 @@ def _call(op):
 BATCH_NORM = Op(
     "batch_norm",
     shape,
-    Kernel("forward", ("x", "gamma", "beta"), ("y", "stats"), twins.batch_norm_forward, (
-        Stage(Axis.BLOCK, ("x",), ("moments",), _call(batch_norm_moments), plain=True,
+    Kernel("forward", ("x", "gamma", "beta", "z"), ("y", "stats"), twins.batch_norm_forward, (
+        Stage(Axis.BLOCK, ("x",), ("moments",), _call(batch_norm_moments, "x"),
               temps=_temps("moments", Space.STORE, 3)),
         Stage(Axis.TILE, ("moments",), ("stats",), _call(batch_norm_statistics)),
-        Stage(Axis.BLOCK, ("x", "gamma", "beta", "stats"), ("y",), _call(batch_norm_forward), plain=True),
+        Stage(Axis.BLOCK, ("x", "gamma", "beta", "stats", "z"), ("y",), _call(batch_norm_forward, "x", "z", "y")),
     )),
-    (Kernel("backward", ("dy", "x", "gamma", "stats"), ("dx", "dgamma", "dbeta"), twins.batch_norm_backward, (
-        Stage(Axis.BLOCK, ("dy", "x", "stats"), ("sums",), _call(batch_norm_gradients), plain=True,
+    (Kernel("backward", ("dy", "x", "y", "gamma", "stats"), ("dx", "dz", "dgamma", "dbeta"),
+            twins.batch_norm_backward, (
+        Stage(Axis.BLOCK, ("dy", "x", "y", "stats"), ("sums",), _call(batch_norm_gradients, "dy", "x", "y"),
               temps=_temps("sums", Space.STORE, 2)),
         Stage(Axis.TILE, ("sums",), ("totals", "dgamma", "dbeta"), _call(batch_norm_backward_sums),
               temps=_temps("totals", Space.FIXED, 2)),
-        Stage(Axis.BLOCK, ("dy", "x", "gamma", "stats", "totals"), ("dx",), _call(batch_norm_backward), plain=True,
-              wanted=lambda row, machine: "dx" in row.values),
+        Stage(Axis.BLOCK, ("dy", "x", "y", "gamma", "stats", "totals"), ("dx", "dz"),
+              _call(batch_norm_backward, "dy", "x", "y", "dx", "dz"),
+              wanted=lambda row, machine: "dx" in row.values or "dz" in row.values),
     )),),
     inference=Kernel(
-        "inference", ("x", "gamma", "beta", "running_mean", "running_var"), ("y",), twins.batch_norm_inference, (
-            Stage(Axis.BLOCK, ("x", "gamma", "beta", "running_mean", "running_var"), ("y",),
-                  _call(batch_norm_inference), plain=True),
+        "inference", ("x", "gamma", "beta", "running_mean", "running_var", "z"), ("y",), twins.batch_norm_inference, (
+            Stage(Axis.BLOCK, ("x", "gamma", "beta", "running_mean", "running_var", "z"), ("y",),
+                  _call(batch_norm_inference, "x", "z", "y")),
         )),
     commit=Kernel(
         "commit", ("stats", "running_mean", "running_var"), ("running_mean", "running_var"), twins.batch_norm_commit, (
