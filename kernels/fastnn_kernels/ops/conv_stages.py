@@ -21,6 +21,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
+from . import winograd
 from .conv_narrow import sums_stages, weight_stage
 from .narrow import is_wide
 from .pointwise import is_pointwise, pointwise_stage
@@ -85,7 +86,7 @@ def conv2d_pack(t):
     return 0
 
 
-def _pack_stage(layout, width):
+def _pack_stage(layout, width, wanted):
     """Pack as ``layout(row) -> (groups, first, inner, first stride, inner stride, taps)`` in tiles of `width`."""
 
     def call(row, places, machine):
@@ -96,12 +97,18 @@ def _pack_stage(layout, width):
         kb = width(row, machine)
         return {"packed": (Space.FIXED, groups * -(-first // kb) * kb * inner * taps)}
 
-    return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps, wanted=is_wide)
+    return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps, wanted=wanted)
 
 
-def _is_spatial(sizes):
-    """Tell for a row whether its convolution runs in lane blocks and is more than a product of each pixel."""
-    return lambda row, machine: is_wide(row, machine) and not is_pointwise(sizes(row))
+def _is_packed(sizes, flip):
+    """Tell for a row whether its convolution runs in lane blocks with the weights as they are."""
+    return lambda row, machine: is_wide(row, machine) and winograd.describe(sizes(row), flip) is None
+
+
+def _is_direct(sizes, flip):
+    """Tell for a row whether its convolution runs in lane blocks, directly, and is more than a product of pixels."""
+    packed = _is_packed(sizes, flip)
+    return lambda row, machine: packed(row, machine) and not is_pointwise(sizes(row))
 
 
 # From images to maps
@@ -147,9 +154,11 @@ def to_maps(images, maps, *bias):
         return Call(make_forward(*tile_sizes(row, machine)), options)
 
     return (
-        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images), wanted=_is_spatial(sizes)),
+        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, False)),
+        Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images),
+              wanted=_is_direct(sizes, False)),
         pointwise_stage(lambda row: (s := sizes(row), s.channels, s.filters), tile_sizes, images, maps, *bias),
+        *winograd.winograd_stages(sizes, images, maps, False, *bias),
         *sums_stages(sizes, images, maps, False, *bias),
     )
 
@@ -207,9 +216,10 @@ def to_images(maps, images, *bias):
         return {maps: (0, 0, min(reach, max(0, before)), min(reach, max(0, behind)))}
 
     return (
-        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0]),
-        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_spatial(sizes)),
+        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, True)),
+        Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_direct(sizes, True)),
         pointwise_stage(lambda row: (s := sizes(row), s.filters, s.channels), tile_sizes, maps, images, *bias),
+        *winograd.winograd_stages(sizes, maps, images, True, *bias),
         *sums_stages(sizes, maps, images, True, *bias),
     )
 

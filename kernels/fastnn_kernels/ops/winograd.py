@@ -1,0 +1,120 @@
+"""Stages of 3x3 convolutions on the tape by Winograd's algorithm, with the operands of those in `conv_stages.py`."""
+
+import functools
+from typing import NamedTuple
+
+from .. import tile_choice
+from ..stage import Axis, Call, Space, Stage
+from ..task import INDEX
+from ..tile import tile
+from ..winograd_block import POINTS, winograd_block, winograd_weights
+from .narrow import is_wide
+
+# Channels on either side from which on it wins, measured against the direct kernel (GFLOP/s of direct products, one
+# thread of an Emerald Rapids, whose peak is 179): 16 -> 16 on 32x32 169 direct, 202 so; 32 -> 32 on 32x32 166, 250;
+# 32 -> 64 on 14x14 173, 301; 64 -> 64 on 16x16 172, 305; 128 -> 128 on 8x8 174, 327.
+_FEWEST, _MOST = 16, 256
+# Tiles of outputs at a time: more won nothing (6 x 4 accumulators and 4, 8, 16 tiles: 329, 324, 304).
+_SPAN = 4
+
+
+class Sums(NamedTuple):
+    """A convolution with padding from `channels` to `filters`, seen from what it writes, (height, width)."""
+
+    channels: int
+    filters: int
+    height: int
+    width: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def describe(s, flip):
+    """Describe the sums of a convolution or, with `flip`, of its input gradient; None where they are done directly."""
+    plain = (s.kh, s.kw, s.sh, s.sw, s.gap_h, s.gap_w, s.groups) == (3, 3, 1, 1, 1, 1, 1)
+    if not plain or not all(_FEWEST <= n <= _MOST for n in (s.channels, s.filters)):
+        return None
+    if flip:
+        top, left = 2 - s.top, 2 - s.left
+        found = Sums(s.filters, s.channels, s.height, s.width, top, s.height + 2 - s.oh - top,
+                     left, s.width + 2 - s.ow - left)  # fmt: skip
+    else:
+        found = Sums(s.channels, s.filters, s.oh, s.ow, s.top, s.oh + 2 - s.height - s.top,
+                     s.left, s.ow + 2 - s.width - s.left)  # fmt: skip
+    return None if found.height % 2 or found.width % 2 or min(found[4:]) < 0 else found
+
+
+def _tile_sizes(sums, machine):
+    """Sizes of a register tile of (filters, tiles of outputs); a span is one wide."""
+    tiles = sums.height // 2 * (sums.width // 2)
+    if machine.tile_limit >= 6 * _SPAN and tiles >= _SPAN:
+        return 6, _SPAN  # all that is compiled, mostly; 4 x 4 took 1.1 times as long
+    return tile_choice.product_tile(sums.filters, min(_SPAN, tiles), sums.channels, machine.tile_limit)
+
+
+@functools.cache
+def make_pack(flip):
+    """Transform and pack the weights; a task is one part of the filters."""
+
+    def winograd_pack(t):
+        o = t.options
+        winograd_weights(t.params, t.at[0], t.info[INDEX], o[0], o[1], o[2], o[3], flip, o[4], t.arena, t.at[1])
+        return 0
+
+    return winograd_pack
+
+
+@functools.cache
+def make_sums(kb, xb):
+    """Make the op with a register tile of `kb` filters by `xb` tiles of outputs."""
+
+    def winograd_sums(t):
+        m, at, o = t.arena, t.at, t.options
+        winograd_block(tile(m, kb, xb), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2], m, at[o[9]], o[3], o[4],
+                       o[5], o[6], o[7], o[8], o[10] != 0, xb, m, at[o[9] + 1], m, at[o[9] + 2])
+        return 0
+
+    return winograd_sums
+
+
+def winograd_stages(sizes, source, target, flip, *bias):
+    """Make `target` from `source`; with `flip` they are maps and images; `bias` is "b" where there may be one."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and describe(sizes(row), flip) is not None
+
+    def pack_call(row, places, machine):
+        sums = describe(sizes(row), flip)
+        kb, _ = _tile_sizes(sums, machine)
+        strides = (9, 9 * sums.filters) if flip else (9 * sums.channels, 9)
+        parts = -(-sums.filters // kb)
+        return Call(make_pack(flip), (sums.filters, sums.channels, *strides, kb), tasks=parts)
+
+    def pack_temps(row, machine):
+        sums = describe(sizes(row), flip)
+        kb, _ = _tile_sizes(sums, machine)
+        return {"points": (Space.FIXED, -(-sums.filters // kb) * kb * sums.channels * POINTS)}
+
+    def call(row, places, machine):
+        sums, x, y = describe(sizes(row), flip), places[source], places[target]
+        options = (sums.top * x.row + sums.left * x.lanes, x.channel, x.row, y.channel, y.row, sums.channels,
+                   sums.filters, sums.height // 2 * (sums.width // 2), sums.width // 2, 2 + len(bias),
+                   int("b" in row.params))
+        return Call(make_sums(*_tile_sizes(sums, machine)), options)
+
+    def temps(row, machine):
+        sums = describe(sizes(row), flip)
+        kb, xb = _tile_sizes(sums, machine)
+        return {"inputs": (Space.WORK, POINTS * (sums.channels * xb | 1) * machine.lanes),
+                "products": (Space.WORK, POINTS * (kb * xb | 1) * machine.lanes)}
+
+    def halo(row, machine):
+        return {source: describe(sizes(row), flip)[4:]}
+
+    return (
+        Stage(Axis.TILE, ("w",), ("points",), pack_call, temps=pack_temps, wanted=wanted),
+        Stage(Axis.BLOCK, (source, "points", *bias), (target, "inputs", "products"), call, halo=halo, temps=temps,
+              wanted=wanted),
+    )

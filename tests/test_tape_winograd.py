@@ -1,0 +1,48 @@
+"""3x3 convolutions by Winograd's algorithm on the tape: as the reference, and chosen only where they can be."""
+
+import numpy as np
+import pytest
+from tape_nets import Net
+from tapes import assert_equal_gradients, assert_near, both, data
+
+from fastnn_kernels._jit import TILE_LIMIT, lane_count
+from fastnn_kernels.program import make_program
+from fastnn_kernels.stage import Machine
+
+
+def net(channels, filters, size, padding, **options):
+    """The convolution in question behind another one, so that its input has a gradient."""
+    layers = Net(2, *size).conv(channels, (1, 1)).conv(filters, (3, 3), padding=padding, **options)
+    return layers.done("sum_squared_error")
+
+
+SAME = (1, 1, 1, 1)
+CASES = {
+    "same": (net(16, 16, (8, 8), SAME), 2),
+    "more filters, tiles that spans do not divide": (net(17, 21, (14, 14), SAME), 2),
+    "fewer filters": (net(33, 18, (6, 10), SAME), 2),
+    "valid": (net(16, 16, (8, 10), (0, 0, 0, 0)), 2),
+    "every side padded differently": (net(16, 18, (7, 9), (2, 1, 0, 1)), 1),
+    "two tiles": (net(16, 16, (2, 4), SAME), 2),
+    "one tile": (net(20, 16, (2, 2), SAME), 2),
+    "without bias": (net(16, 16, (4, 4), SAME, bias=False), 2),
+    "odd height": (net(16, 16, (7, 8), SAME), 0),
+    "few channels": (net(15, 16, (8, 8), SAME), 0),
+    "stride": (net(16, 16, (9, 9), SAME, stride=(2, 2)), 0),
+    "groups": (net(32, 32, (8, 8), SAME, groups=2), 0),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CASES)
+def test_steps_equal_the_reference(name, dtype):
+    tape, expected = CASES[name]
+    lanes = lane_count(np.dtype(dtype).itemsize * 8)
+    program = make_program(tape, Machine(lanes, TILE_LIMIT, lanes), backward=True, loss=True, update=None)
+    used = [call.function.__name__ for call in program.calls].count("winograd_sums")
+    assert used == expected
+    executor, reference = both(tape, dtype)
+    for n in (9, 17):
+        x, y = data(tape, n, dtype)
+        assert_equal_gradients(executor, reference, x, y)
+        assert_near(executor.forward(x, n), reference.forward(x, n))
