@@ -152,14 +152,8 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
     if isinstance(layer, Depthwise):
         return (shape[0], *((side - 1) // layer.stride + 1 for side in shape[1:]))
     if isinstance(layer, Residual):
-        return shape_behind(layer.layers, shape)
-    return shape
-
-
-def shape_behind(layers: Sequence[Layer], shape: Shape) -> Shape:
-    """Give the shape of one sample behind layers."""
-    for layer in layers:
-        shape = shape_after(layer, shape)
+        for inside in layer.layers:
+            shape = shape_after(inside, shape)
     return shape
 
 
@@ -188,11 +182,6 @@ def training_flops(net: Net) -> int:
     """
     first, *others = forward_products(net.layers, net.image)
     return 2 * (2 * first + 3 * sum(others))
-
-
-def inference_flops(net: Net) -> int:
-    """Count the floating-point operations of the direct multiply-adds of one forward image."""
-    return 2 * sum(forward_products(net.layers, net.image))
 
 
 def data(net: Net, images: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

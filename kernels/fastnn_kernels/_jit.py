@@ -44,15 +44,15 @@ def _features() -> frozenset[str]:
 
 CPU_NAME: str = numba.config.CPU_NAME or binding.get_host_cpu_name()
 _FEATURES = _features()
-_ARM = binding.get_default_triple().startswith(("aarch64", "arm64"))
-HAS_FMA = _ARM or bool(_FEATURES & {"fma", "avx512f"})
+IS_ARM = binding.get_default_triple().startswith(("aarch64", "arm64"))
+HAS_FMA = IS_ARM or bool(_FEATURES & {"fma", "avx512f"})
 ISA, VECTOR_BYTES = (
     ("avx512", 64) if "avx512f" in _FEATURES
     else ("avx2" if "avx2" in _FEATURES else "avx", 32) if _FEATURES & {"avx", "avx2"}
-    else ("neon" if _ARM else "sse2", 16)
+    else ("neon" if IS_ARM else "sse2", 16)
 )
 # Accumulators of a register tile: 32 vector registers with AVX-512 and NEON, 16 elsewhere.
-TILE_LIMIT = 24 if VECTOR_BYTES == 64 or _ARM else 12
+TILE_LIMIT = 24 if VECTOR_BYTES == 64 or IS_ARM else 12
 
 
 def lane_count(bits: int) -> int:

@@ -9,7 +9,8 @@ deviation 1 gave a variance that was off by 3e-5.
 import numpy as np
 
 from ._jit import inline, kernel
-from .simd import first_lanes, lanes, vfma, vgreater, vload, vnot_below, vstore, vsum, vwhere
+from .elementwise_block import vrelu, vrelu_backward
+from .simd import first_lanes, lanes, vfma, vload, vstore, vsum, vwhere
 from .vmath import vset
 
 
@@ -76,23 +77,22 @@ def finish_moments(m, offset, channels, count, eps, y, yo):
 def normalise_map(x, xo, x_row, z, zo, z_row, y, yo, y_row, rows, cols, mean, scale, shift, adds, relu):
     """``y = (x - mean) * scale + shift`` for one channel; then z added where `adds`, then relu where `relu`."""
     L = lanes(x)
-    a, b, c, zero = vset(x, mean), vset(x, scale), vset(x, shift), vset(x, 0.0)
+    a, b, c = vset(x, mean), vset(x, scale), vset(x, shift)
     for h in range(rows):
         for p in range(cols):
             v = vfma(vload(x, xo + h * x_row + p * L) - a, b, c)
             if adds:
                 v = v + vload(z, zo + h * z_row + p * L)
             if relu:
-                v = vwhere(vgreater(zero, v), zero, v)
+                v = vrelu(v)
             vstore(y, yo + h * y_row + p * L, v)
 
 
 @inline
 def _through(g, y, p, relu):
-    """Gradient in front of the relu that gave y."""
+    """Gradient in front of the relu that gave y, where there is one."""
     if relu:
-        v, zero = vload(y, p), vset(y, 0.0)
-        return vwhere(vnot_below(v, zero), g, zero)  # where y is NaN, dy goes on
+        return vrelu_backward(g, vload(y, p))
     return g
 
 

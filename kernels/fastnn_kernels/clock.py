@@ -24,7 +24,7 @@ class Clock:
         Whose rows and phases are timed.
     workers : int
     ticks : (workers * rows + phases,) int64
-        Filled by the call; empty where the clock is not running.
+        Filled by the call.
     start : float
         `time.perf_counter` before the call.
     seconds : float
@@ -42,9 +42,9 @@ class Clock:
     steps: int = 0
 
     @classmethod
-    def of(cls, kind: str, program: Program, workers: int, *, running: bool) -> Clock:
+    def of(cls, kind: str, program: Program, workers: int) -> Clock:
         """Make the clock of a call that starts now."""
-        size = workers * len(program.calls) + len(program.phases) if running else 0
+        size = workers * len(program.calls) + len(program.phases)
         return cls(kind, program, workers, np.zeros(size, np.int64), time.perf_counter())
 
     def stopped(self, steps: int) -> Clock:

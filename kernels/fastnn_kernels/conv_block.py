@@ -26,6 +26,15 @@ from .vmath import vset
 
 
 @inline
+def start_tile(t, bias, bo, has_bias):
+    """Start a tile of sums: from the bias of each row, or from zero."""
+    if has_bias:
+        tile_splat(t, bias, bo, 1)
+    else:
+        tile_zero(t)
+
+
+@inline
 def product(t, x, xo, x_col, x_channel, x_row, x_step, w, wo, w_tile, w_channel, w_row, w_step, channels, rows, steps):
     """``t += sum over (channel, row, step) of w * x``: the hot loop of every product of weights and vectors.
 
@@ -79,10 +88,7 @@ def conv2d_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_c
         for h in range(oh):
             for q in range(-(-ow // xb)):
                 col = min(q * xb, ow - xb)
-                if has_bias:
-                    tile_splat(t, bias, bo + k, 1)
-                else:
-                    tile_zero(t)
+                start_tile(t, bias, bo + k, has_bias)
                 product(t, x, xg + h * sh * x_row + col * sw * L, sw * L, x_channel, gap_h * x_row, gap_w * L,
                         packed, wo, 1, kh * kw * kb, kw * kb, kb, channels, kh, kw)
                 tile_store(t, y, yo + k * y_channel + h * y_row + col * L, y_channel, L)
@@ -156,10 +162,7 @@ def conv2d_backward_input_block(form, dy, dyo, dy_channel, dy_row, packed, po, b
                     col = min(u * xb, count - xb)
                     q = start + col
                     j_first, j_count = tap_range(q, q + xb - 1, j, kw, period_w, reach_w, ow)
-                    if has_bias:
-                        tile_splat(t, bias, bo + c, 1)
-                    else:
-                        tile_zero(t)
+                    start_tile(t, bias, bo + c, has_bias)
                     if i_count > 0 and j_count > 0:
                         product(t, dy, dyg + (p - i_first * reach_h) * dy_row + (q - j_first * reach_w) * L, L,
                                 dy_channel, -reach_h * dy_row, -reach_w * L,

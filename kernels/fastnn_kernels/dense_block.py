@@ -1,7 +1,7 @@
 """Products of the dense layer on lane blocks: forward, input gradient, weight gradient."""
 
 from ._jit import kernel
-from .conv_block import product
+from .conv_block import product, start_tile
 from .layout import copy_elements
 from .reduction import tree_push, tree_total
 from .simd import lanes, vstore
@@ -12,7 +12,6 @@ from .tile import (
     tile_like,
     tile_load,
     tile_rows,
-    tile_splat,
     tile_square,
     tile_store,
     tile_transpose,
@@ -37,18 +36,12 @@ def dense_block(form, x, xo, x_block, w, wo, w_tile, w_step, bias, bo, y, yo, y_
         o = min(q * ob, n_out - ob)
         b = 0
         while b + xb <= blocks:
-            if has_bias:
-                tile_splat(t, bias, bo + o, 1)
-            else:
-                tile_zero(t)
+            start_tile(t, bias, bo + o, has_bias)
             product(t, x, xo + b * x_block, x_block, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
             tile_store(t, y, yo + b * y_block + o * L, L, y_block)
             b += xb
         while b < blocks:
-            if has_bias:
-                tile_splat(single, bias, bo + o, 1)
-            else:
-                tile_zero(single)
+            start_tile(single, bias, bo + o, has_bias)
             product(single, x, xo + b * x_block, 0, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
             tile_store(single, y, yo + b * y_block + o * L, L, 0)
             b += 1

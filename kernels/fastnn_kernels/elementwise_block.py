@@ -24,14 +24,26 @@ def _step(x, option):
 
 
 @inline
-def _relu(x, option):
+def vrelu(x):
+    """Take the relu of a vector; a NaN stays a NaN."""
     return vwhere(vgreater(vset(x, 0.0), x), vset(x, 0.0), x)
 
 
 @inline
-def _relu_backward(dy, y, option):
+def vrelu_backward(dy, y):
+    """Take dy back through the relu that gave y; where y is NaN, dy goes on."""
     zero = vset(y, 0.0)
-    return vwhere(vnot_below(y, zero), dy, zero)  # where y is NaN, dy goes on
+    return vwhere(vnot_below(y, zero), dy, zero)
+
+
+@inline
+def _relu(x, option):
+    return vrelu(x)
+
+
+@inline
+def _relu_backward(dy, y, option):
+    return vrelu_backward(dy, y)
 
 
 @inline

@@ -47,6 +47,7 @@ from .update import Update
 
 # Activations and their gradients of one lane block, in bytes: above, a block is a single sample.
 _BLOCK_BYTES = 256 * 2**20
+_NO_TICKS = np.zeros(0, np.int64)
 
 
 class StepError(RuntimeError):
@@ -264,7 +265,7 @@ class Executor:
         out = np.zeros(2 * steps)
         status = np.zeros(workers, np.int64)
         memory = self.memory
-        clock = Clock.of(kind, program, workers, running=self.clock is not None)
+        clock = None if self.clock is None else Clock.of(kind, program, workers)
         done = _threads.launch(
             run_steps, workers, steps, status, np.zeros(counter_size(workers), np.int64),
             np.zeros(workers * worker_ints(workers), np.int64), addresses,
@@ -272,9 +273,10 @@ class Executor:
             program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
             self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
             as_bytes(x), mixed, np.ascontiguousarray(order, np.int64), out, memory.state,
-            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners, clock.ticks,
+            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners,
+            _NO_TICKS if clock is None else clock.ticks,
         )  # fmt: skip
-        if self.clock is not None:
+        if self.clock is not None and clock is not None:
             self.clock.append(clock.stopped(int(done)))
         if done < steps:
             error = StepError(int(done), int(status[status.nonzero()][0]))

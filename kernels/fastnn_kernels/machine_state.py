@@ -6,10 +6,10 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from ._jit import IS_ARM
+
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-_TARGET = binding.get_default_triple().split("-")[0]
-_X86 = _TARGET in ("x86_64", "i386", "i686", "amd64")
-_ARM64 = _TARGET in ("aarch64", "arm64")
+_X86 = binding.get_default_triple().split("-")[0] in ("x86_64", "i386", "i686", "amd64")
 # Bits of MXCSR: results that are subnormal become 0 (15), and so do such operands (6). FPCR of ARM: both (24).
 _MXCSR_FLUSH, _FPCR_FLUSH = 1 << 15 | 1 << 6, 1 << 24
 
@@ -25,7 +25,7 @@ def _read_mode(builder: Any) -> Any:
         pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
         builder.call(_declare(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), pointer.type), [pointer])
         return builder.zext(builder.load(place), _I64)
-    if _ARM64:
+    if IS_ARM:
         return builder.call(_declare(builder, "llvm.aarch64.get.fpcr", _I64), [])
     return ir.Constant(_I64, 0)
 
@@ -36,7 +36,7 @@ def _write_mode(builder: Any, mode: Any) -> None:
         builder.store(builder.trunc(mode, _I32), place)
         pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
         builder.call(_declare(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), pointer.type), [pointer])
-    elif _ARM64:
+    elif IS_ARM:
         builder.call(_declare(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), _I64), [mode])
 
 
@@ -44,7 +44,7 @@ def emit_pause(builder: Any) -> None:
     """Emit the instruction for loops that wait; none where we do not know one."""
     if _X86:
         builder.call(_declare(builder, "llvm.x86.sse2.pause", ir.VoidType()), [])
-    elif _ARM64:
+    elif IS_ARM:
         builder.call(_declare(builder, "llvm.aarch64.hint", ir.VoidType(), _I32), [ir.Constant(_I32, 1)])
 
 
@@ -83,7 +83,7 @@ def ticks(typingctx):
     def codegen(context, builder, sig, args):
         if _X86:
             return builder.call(_declare(builder, "llvm.readcyclecounter", _I64), [])
-        if _ARM64:
+        if IS_ARM:
             # The cycle counter may not be read by a program there.
             return builder.call(_declare(builder, "llvm.readsteadycounter", _I64), [])
         return ir.Constant(_I64, 0)

@@ -1,10 +1,10 @@
 """1x1 convolution of one lane block: a product of weights and pixels, for outputs and input gradients."""
 
 from ._jit import kernel
-from .conv_block import product
+from .conv_block import product, start_tile
 from .layout import copy_elements
 from .simd import lanes
-from .tile import tile_cols, tile_like, tile_rows, tile_splat, tile_store, tile_zero
+from .tile import tile_cols, tile_like, tile_rows, tile_store
 
 
 @kernel
@@ -27,9 +27,6 @@ def pointwise_block(form, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, 
                 copy_elements(x, xo + c * x_channel + h * x_row + col, strip, so + c * xb * L, xb * L)
             for f in range(-(-filters // kb)):
                 k = min(f * kb, filters - kb)
-                if has_bias:
-                    tile_splat(t, bias, bo + k, 1)
-                else:
-                    tile_zero(t)
+                start_tile(t, bias, bo + k, has_bias)
                 product(t, strip, so, L, 0, 0, xb * L, packed, po + f * channels * kb, 1, 0, 0, kb, 1, 1, channels)
                 tile_store(t, y, yo + k * y_channel + h * y_row + col, y_channel, L)

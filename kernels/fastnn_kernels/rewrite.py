@@ -71,7 +71,7 @@ def relu_in_batch_norm(tape: Tape) -> Tape:
             x, z = source.values["x"], source.values["z"]
             first, second = (written.get(v.index) if alone(v) else None for v in (x, z))
             norm, others = (first, {"z": z}) if _is_norm(first) else (second, {"z": x})
-        if norm is not None and _is_norm(norm) and (not others or others["z"] is not norm.values["y"]):
+        if norm is not None and _is_norm(norm):
             values = {**norm.values, **others, "y": row.values["y"]}
             taken[number] = replace(norm, values=values, attrs={**norm.attrs, "relu": True})
             dropped |= {id(norm), id(source)}

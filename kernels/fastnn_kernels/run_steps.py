@@ -144,11 +144,17 @@ def _run_task(index, task, worker, ints, base, p, n, start, phases, tasks, sizes
 
 
 @inline
+def _share(owner, workers, total):
+    """First task of a worker's share of a phase, and the one behind its last."""
+    return owner * total // workers, (owner + 1) * total // workers
+
+
+@inline
 def _next_task(worker, workers, total, counters, ints, before):
     """Take a task of one's own share of this phase, else of another's; -1 where none is left."""
     for k in range(workers):
         owner = (worker + k) % workers
-        first, last = owner * total // workers, (owner + 1) * total // workers
+        first, last = _share(owner, workers, total)
         number = take_below(counters, _TAKEN + owner * APART, ints[before + owner] + last - first)
         if number >= 0:
             return first + number - ints[before + owner]
@@ -194,9 +200,11 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
             done = 0
             index = _next_task(worker, workers, total, counters, ints, before)
             while index >= 0:
-                status[worker] = _run_task(index, task, worker, ints, base, p, n, start, phases, tasks, sizes, order,
-                                           addresses, spaces, offsets, options, scalars, clock)
-                if status[worker] != 0:
+                refused = _run_task(index, task, worker, ints, base, p, n, start, phases, tasks, sizes, order,
+                                    addresses, spaces, offsets, options, scalars, clock)
+                if refused != 0:
+                    # Only now: the workers' statuses share a cache line.
+                    status[worker] = refused
                     replace(counters, _STOP, 0, step + 1)
                     return
                 done += 1
@@ -204,7 +212,8 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
             add(counters, _DONE, done)
             finished += total
             for owner in range(workers):
-                ints[before + owner] += (owner + 1) * total // workers - owner * total // workers
+                first, last = _share(owner, workers, total)
+                ints[before + owner] += last - first
             if not wait_for(counters, _DONE, finished, _STOP):
                 return
             if clock.size != 0 and worker == 0:

@@ -157,7 +157,7 @@ def to_maps(images, maps, *bias):
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, False)),
         Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images),
               wanted=_is_direct(sizes, False)),
-        pointwise_stage(lambda row: (s := sizes(row), s.channels, s.filters), tile_sizes, images, maps, *bias),
+        pointwise_stage(sizes, tile_sizes, images, maps, False, *bias),
         *winograd.winograd_stages(sizes, images, maps, False, *bias),
         *sums_stages(sizes, images, maps, False, *bias),
     )
@@ -218,7 +218,7 @@ def to_images(maps, images, *bias):
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, True)),
         Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_direct(sizes, True)),
-        pointwise_stage(lambda row: (s := sizes(row), s.filters, s.channels), tile_sizes, maps, images, *bias),
+        pointwise_stage(sizes, tile_sizes, maps, images, True, *bias),
         *winograd.winograd_stages(sizes, maps, images, True, *bias),
         *sums_stages(sizes, maps, images, True, *bias),
     )

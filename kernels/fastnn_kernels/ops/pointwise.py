@@ -28,11 +28,15 @@ def is_pointwise(sizes):
     )
 
 
-def pointwise_stage(sizes, tile_sizes, source, target, *bias):
-    """Make `target` from `source`; ``sizes(row)`` gives (convolution, channels of source, channels of target)."""
+def pointwise_stage(sizes, tile_sizes, source, target, flip, *bias):
+    """Make `target` from `source`; with `flip` they are maps and images; `bias` is "b" where there may be one."""
+
+    def channels_of(row):
+        s = sizes(row)
+        return (s.filters, s.channels) if flip else (s.channels, s.filters)
 
     def call(row, places, machine):
-        s, channels, filters = sizes(row)
+        s, (channels, filters) = sizes(row), channels_of(row)
         x, y = places[source], places[target]
         rows, cols = s.oh, s.ow
         if x.row == cols * x.lanes and y.row == cols * y.lanes:
@@ -42,10 +46,9 @@ def pointwise_stage(sizes, tile_sizes, source, target, *bias):
         return Call(make_pointwise(*tile_sizes(row, machine)), options)
 
     def temps(row, machine):
-        _, channels, _ = sizes(row)
-        return {"strip": (Space.WORK, channels * tile_sizes(row, machine)[1] * machine.lanes)}
+        return {"strip": (Space.WORK, channels_of(row)[0] * tile_sizes(row, machine)[1] * machine.lanes)}
 
     def wanted(row, machine):
-        return is_wide(row, machine) and is_pointwise(sizes(row)[0])
+        return is_wide(row, machine) and is_pointwise(sizes(row))
 
     return Stage(Axis.BLOCK, (source, "packed", *bias), (target, "strip"), call, temps=temps, wanted=wanted)

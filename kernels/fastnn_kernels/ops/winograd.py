@@ -54,6 +54,15 @@ def _tile_sizes(sums, machine):
     return tile_choice.product_tile(sums.filters, min(_SPAN, tiles), sums.channels, machine.tile_limit)
 
 
+def _point_strides(sums, machine):
+    """Elements from one point to the next, of a span's inputs and of its products.
+
+    Odd numbers of vectors: the points would meet in the same places of the caches.
+    """
+    kb, span = _tile_sizes(sums, machine)
+    return (sums.channels * span | 1) * machine.lanes, (kb * span | 1) * machine.lanes
+
+
 @functools.cache
 def make_pack(flip):
     """Transform and pack the weights; a task is one part of the filters."""
@@ -73,7 +82,7 @@ def make_sums(kb, xb):
     def winograd_sums(t):
         m, at, o = t.arena, t.at, t.options
         winograd_block(tile(m, kb, xb), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2], m, at[o[9]], o[3], o[4],
-                       o[5], o[6], o[7], o[8], o[10] != 0, xb, m, at[o[9] + 1], m, at[o[9] + 2])
+                       o[5], o[6], o[7], o[8], o[10] != 0, m, at[o[9] + 1], o[11], m, at[o[9] + 2], o[12])
         return 0
 
     return winograd_sums
@@ -99,16 +108,15 @@ def winograd_stages(sizes, source, target, flip, *bias):
 
     def call(row, places, machine):
         sums, x, y = describe(sizes(row), flip), places[source], places[target]
+        v_point, m_point = _point_strides(sums, machine)
         options = (sums.top * x.row + sums.left * x.lanes, x.channel, x.row, y.channel, y.row, sums.channels,
                    sums.filters, sums.height // 2 * (sums.width // 2), sums.width // 2, 2 + len(bias),
-                   int("b" in row.params))
+                   int("b" in row.params), v_point, m_point)
         return Call(make_sums(*_tile_sizes(sums, machine)), options)
 
     def temps(row, machine):
-        sums = describe(sizes(row), flip)
-        kb, xb = _tile_sizes(sums, machine)
-        return {"inputs": (Space.WORK, POINTS * (sums.channels * xb | 1) * machine.lanes),
-                "products": (Space.WORK, POINTS * (kb * xb | 1) * machine.lanes)}
+        v_point, m_point = _point_strides(describe(sizes(row), flip), machine)
+        return {"inputs": (Space.WORK, POINTS * v_point), "products": (Space.WORK, POINTS * m_point)}
 
     def halo(row, machine):
         return {source: describe(sizes(row), flip)[4:]}
