@@ -17,10 +17,13 @@ Shape = tuple[int, ...]
 
 # Bytes that a result may have: what 47 bits address.
 MEMORY_LIMIT = 2**47
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
 
 
 def _numpy_array(function: str, name: str, value: Any) -> None:
+    if type(value) is np.ndarray:
+        return
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{function}: {name} is a {type(value).__name__}, a NumPy array is needed: np.asarray({name})"
@@ -28,7 +31,8 @@ def _numpy_array(function: str, name: str, value: Any) -> None:
 
 
 def _floats(function: str, name: str, value: Array) -> None:
-    if value.dtype != np.float32 and value.dtype != np.float64:
+    dtype = value.dtype
+    if dtype is not SINGLE and dtype is not DOUBLE and dtype != SINGLE and dtype != DOUBLE:
         raise TypeError(
             f"{function}: {name} has dtype {value.dtype}, float32 or float64 is needed: "
             f"{name}.astype(np.float32)"
@@ -44,7 +48,7 @@ def float_array(function: str, name: str, value: Any, ndim: int | None = None) -
     _floats(function, name, value)
     if ndim is not None:
         rank(function, name, value.shape, ndim)
-    array = np.asarray(value, order="C")
+    array = np.asarray(value, order="C")  # the array itself where nothing has to be done
     return array if array.flags.aligned else array.copy()
 
 
@@ -88,6 +92,8 @@ def out_array(
 
 
 def _writeable(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> None:
+    if type(value) is np.ndarray and value.dtype is dtype and value.shape == shape and value.flags.carray:
+        return  # none of what follows is wrong: "carray" is contiguous, aligned and writeable
     _numpy_array(function, name, value)
     if value.dtype != dtype:
         raise TypeError(f"{function}: {name} has dtype {value.dtype}, {dtype} is needed")
@@ -109,6 +115,27 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     grads_array = float_array(function, "grads", grads, 1)
     update_memory(function, grads, **state)
     return grads_array
+
+
+def plain_update(grads: Any, *written: Any) -> bool:
+    """Whether `update_arrays` would find nothing: for a small update its checks take longer than all the rest.
+
+    That is where the arrays are alike, may all be written, and each owns its memory: different ones do not overlap.
+    """
+    if type(grads) is not np.ndarray or grads.ndim != 1:
+        return False
+    dtype, shape = grads.dtype, grads.shape
+    if dtype is not SINGLE and dtype is not DOUBLE:
+        return False
+    seen = set()
+    for array in (grads, *written):
+        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+            return False
+        flags = array.flags
+        if not (flags.carray and flags.owndata):  # "carray": C-contiguous, aligned and writeable
+            return False
+        seen.add(id(array))
+    return len(seen) == 1 + len(written)
 
 
 def update_memory(function: str, grads: Any, **state: Any) -> None:

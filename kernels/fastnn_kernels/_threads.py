@@ -5,7 +5,6 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -100,16 +99,6 @@ def threading_layer() -> str:
     return str(numba.threading_layer())
 
 
-@contextlib.contextmanager
-def parallel_region() -> Iterator[None]:
-    """Hold while a parallel entry runs: workqueue aborts the process when two Python threads enter it at once."""
-    if threading_layer() == "workqueue":
-        with _lock:
-            yield
-    else:
-        yield
-
-
 # Multiply-adds below which a second thread costs more than it saves: a parallel loop takes some 2 us to start, but
 # 80-125 us on the workqueue layer.
 _PARALLEL_FROM = {"workqueue": 50_000_000}
@@ -128,11 +117,19 @@ def launch(compiled: tuple[Any, Any], count: int, *args: Any) -> Any:
     """Call a pair of entries with `count` workers first: the serial one for one worker, else the parallel one."""
     if count == 1:
         return compiled[0](1, *args)
-    with parallel_region():
-        # The mask is this Python thread's own; without it a loop over tasks would take every thread there is.
-        before = numba.get_num_threads()
-        numba.set_num_threads(min(count, before))
-        try:
-            return compiled[1](count, *args)
-        finally:
-            numba.set_num_threads(before)
+    if threading_layer() != "workqueue":
+        return _masked(compiled[1], count, args)
+    with _lock:  # workqueue aborts the process when two Python threads enter it at once
+        return _masked(compiled[1], count, args)
+
+
+def _masked(parallel: Any, count: int, args: tuple[Any, ...]) -> Any:
+    """Call a parallel entry for `count` threads: without the mask a loop over tasks would take all there are."""
+    before = numba.get_num_threads()  # the mask is this Python thread's own
+    if count >= before:
+        return parallel(count, *args)
+    numba.set_num_threads(count)
+    try:
+        return parallel(count, *args)
+    finally:
+        numba.set_num_threads(before)

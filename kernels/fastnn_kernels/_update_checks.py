@@ -7,8 +7,8 @@ from . import _checks as check
 from . import _options as options
 from ._checks import Shape
 
-# Numbers of updates that must stay below 1: what an average keeps of itself.
-_AVERAGES = ("momentum", "alpha", "beta1", "beta2")
+# What numbers of updates stay below where they have a bound: 1 for what an average keeps of itself.
+_BELOW = {"momentum": 1.0, "alpha": 1.0, "beta1": 1.0, "beta2": 1.0}
 # From here on float64 does not hold every whole number.
 _LARGEST = 2**53
 
@@ -17,11 +17,15 @@ def numbers(function: str, **given: Any) -> list[Any]:
     """Check the numbers of an update by their names, and return them; an int stays an int."""
     result: list[Any] = []
     for name, value in given.items():
+        below = _BELOW.get(name, math.inf)
+        if type(value) is float and 0.0 <= value < below and name != "step":
+            result.append(value)  # as the checks below would, without the making of their messages
+            continue
         full = f"{function}: {name}"
         if name == "step":
             result.append(options.integer(full, value, 1))
         else:
-            result.append(options.number(full, value, below=1.0 if name in _AVERAGES else math.inf))
+            result.append(options.number(full, value, below=below))
         if isinstance(result[-1], int) and result[-1] > _LARGEST:
             raise ValueError(f"{full} is {value}, at most 2**53 is needed")
     return result

@@ -54,16 +54,18 @@ SQUARE, ADAMS = entries(_square_entry), entries(_adam_entry)
 
 def launch_update(pair: Any, params: Array, *rest: Any) -> Any:
     """Run a pair of entries on flat arrays and numbers, on as many threads as that is worth; return its result."""
-    workers = _threads.workers_for(-(-params.size // CHUNK), 10 * params.size)
+    size = params.size
+    workers = _threads.workers_for(-(-size // CHUNK), 10 * size) if size > CHUNK else 1
     return _threads.launch(pair, workers, params, *rest)
 
 
 def _update(function: str, pair: Any, grads: Array, state: dict[str, Array], values: list[Any], *variant: int) -> None:
     """Check the arrays, `params` first in `state`, and run a pair of entries on them; `values` are checked."""
-    gradient = check.update_arrays(function, grads, **state)
     params, *averages = state.values()
+    if not check.plain_update(grads, params, *averages):
+        grads = writeable_alias(check.update_arrays(function, grads, **state))
     # Floats always: an int would be another type to Numba, and compile everything once more.
-    launch_update(pair, params, writeable_alias(gradient), *averages, *variant, *map(float, values))
+    launch_update(pair, params, grads, *averages, *variant, *map(float, values))
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
