@@ -101,6 +101,29 @@ def test_rows_of_several_vectors(stride: int, dtype: type) -> None:
     np.testing.assert_array_equal(fk.avg_pool2d(x.astype(dtype), 2, **options), ref.avg_pool2d(x, 2, **options))
 
 
+@both_dtypes
+@pytest.mark.parametrize("size", [(4, 5), (7, 16), (6, 35), (5, 71)])
+def test_maxima_handed_back_to_any_pixel(dtype: type, size: tuple[int, int]) -> None:
+    """Planes as those of 2x2 windows, some of whose indices are pixels of other windows."""
+    rng = np.random.default_rng(4)
+    shape, outputs = (2, 3, *size), (2, 3, size[0] // 2, size[1] // 2)
+    _, argmax = fk.max_pool2d(integers(rng, *shape).astype(dtype), 2)
+    argmax[0, 1, -1, -1] = 0
+    argmax[1, 0, 0, 0] = size[0] * size[1] - 1
+    argmax[1, 2] = rng.integers(0, size[0] * size[1], outputs[2:])
+    dy = integers(rng, *outputs)
+    expected = ref.max_pool2d_backward(dy, argmax, shape)
+    np.testing.assert_array_equal(fk.max_pool2d_backward(dy.astype(dtype), argmax, shape), expected)
+    for wrong in (-1, size[0] * size[1], 2**40, -(2**63)):
+        argmax[1, 1, 0, 1] = wrong
+        with pytest.raises(ValueError, match=rf"argmax\[1, 1, 0, 1\] = {wrong}, needed are values from 0"):
+            fk.max_pool2d_backward(dy.astype(dtype), argmax, shape)
+        out = np.full(shape, 7, dtype)
+        with pytest.raises(ValueError, match="argmax"):
+            fk.max_pool2d_backward(dy.astype(dtype), argmax, shape, out=out)
+        assert (out == 7).all()
+
+
 @both
 @both_algorithms
 def test_max_pool2d_by_hand(kernels: types.ModuleType, algorithm: str) -> None:

@@ -10,6 +10,7 @@ from ._arrays import Array, flat_alias
 from ._jit import entries, kernel, prange
 from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import AVERAGE_IM2COL
+from .pool_pairs import average_pairs_backward_plane, average_pairs_plane, in_pairs
 from .pool_plane import average_backward_plane, average_plane, window_table, windows_inside
 from .simd import lanes
 
@@ -25,6 +26,10 @@ def _average_worker(worker, workers, x, y, planes, height, width, oh, ow, rows, 
 
 def _average_entry(workers, x, y, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad):
     """Averages over windows of kh x kw, or adaptive ones (kh = kw = 0)."""
+    if in_pairs(kh, kw, oh, ow, sh, sw, top, left, height, width):
+        for plane in prange(planes):
+            average_pairs_plane(x, plane * height * width, y, plane * oh * ow, width, oh, ow)
+        return
     rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
     cols = window_table(width, ow, kw, sw, left, right, include_pad)
     first, last = windows_inside(ow, sw, left, kw, width)
@@ -48,6 +53,10 @@ def _backward_entry(
     workers, dy, dx, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad
 ):
     """Gradients of averages over windows of kh x kw, or adaptive ones (kh = kw = 0)."""
+    if in_pairs(kh, kw, oh, ow, sh, sw, top, left, height, width):
+        for plane in prange(planes):
+            average_pairs_backward_plane(dy, plane * oh * ow, dx, plane * height * width, height, width, oh, ow)
+        return
     rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
     cols = window_table(width, ow, kw, sw, left, right, include_pad)
     for worker in prange(workers):
@@ -102,7 +111,7 @@ def avg_pool2d(
         return y
     arrays = (flat_alias(images), y.reshape(-1))
     sizes = (height, width, kh, kw, oh, ow, *windows.stride, *windows.pads, include_pad)
-    work = y.size * kh * kw
+    work = 2 * y.size * kh * kw
     if textbook:
         columns = check.out_array(name, None, (c * kh * kw, n * oh * ow), images.dtype)
         _threads.launch(AVERAGE_IM2COL, _threads.workers_for(c, work), *arrays, columns.reshape(-1), n, c, *sizes)
@@ -143,7 +152,7 @@ def avg_pool2d_backward(
     dx = check.out_array(name, out, shape, gradient.dtype, inputs=(dy,))
     if dx.size == 0:
         return dx
-    workers = _threads.workers_for(n * c, gradient.size * windows.kernel[0] * windows.kernel[1])
+    workers = _threads.workers_for(n * c, 2 * gradient.size * windows.kernel[0] * windows.kernel[1])
     _threads.launch(BACKWARD, workers, flat_alias(gradient), dx.reshape(-1), n * c, height, width, *windows.kernel,
                     *windows.out, *windows.stride, *windows.pads, include_pad)
     return dx

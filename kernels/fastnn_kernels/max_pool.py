@@ -10,7 +10,8 @@ from ._arrays import Array, flat_alias
 from ._jit import entries, prange
 from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import MAX_IM2COL
-from .pool_plane import max_pool2d_backward_plane, max_pool2d_plane
+from .pool_pairs import max_pairs_backward_plane
+from .pool_plane import EXACT, max_pool2d_backward_plane, max_pool2d_plane, places_inside
 
 
 def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
@@ -19,10 +20,22 @@ def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, 
                          kh, kw, oh, ow, sh, sw, dh, dw, top, left)
 
 
-def _max_pool2d_backward_entry(workers, dy, argmax, dx, planes, size, outputs):
-    """One plane of `dx` a task, so that every pixel has one owner, who adds in the order of the windows."""
+def _max_pool2d_backward_entry(workers, dy, argmax, dx, planes, height, width, oh, ow):
+    """One plane of `dx` a task, so that every pixel has one owner, who adds in the order of the windows.
+
+    Returns whether all indices are inside their planes; planes where one is not hold anything.
+    """
+    size, outputs = height * width, oh * ow
+    # Of windows that are not such pairs after all, the indices tell.
+    pairs = oh == height // 2 and ow == width // 2 and size <= EXACT
+    inside = np.ones(planes, np.bool_)
     for plane in prange(planes):
-        max_pool2d_backward_plane(dy, plane * outputs, argmax, plane * outputs, dx, plane * size, size, outputs)
+        a, k = plane * size, plane * outputs
+        if not pairs or not max_pairs_backward_plane(dy, k, argmax, k, dx, a, height, width, oh, ow):
+            inside[plane] = places_inside(argmax, k, size, outputs)
+            if inside[plane]:
+                max_pool2d_backward_plane(dy, k, argmax, k, dx, a, size, outputs)
+    return inside.all()
 
 
 FORWARD, BACKWARD = entries(_max_pool2d_entry), entries(_max_pool2d_backward_entry)
@@ -78,7 +91,7 @@ def max_pool2d(
         return y, argmax
     arrays = (flat_alias(images), y.reshape(-1), argmax.reshape(-1))
     sizes = (height, width, kh, kw, oh, ow, *windows.stride, *windows.dilation, top, left)
-    work = y.size * kh * kw
+    work = 2 * y.size * kh * kw
     if textbook:
         cols = check.out_array(name, None, (c * kh * kw, n * oh * ow), images.dtype)
         _threads.launch(MAX_IM2COL, _threads.workers_for(c, work), *arrays, cols.reshape(-1), n, c, *sizes)
@@ -111,12 +124,14 @@ def max_pool2d_backward(
     """
     name = "max_pool2d_backward"
     gradient = check.float_array(name, "dy", dy, 4)
-    places = check.argmax_indices(name, argmax, gradient.shape, x_shape)
+    # Indices are checked for their range on the way, unless it is memory of the caller's that is written.
+    places = check.argmax_indices(name, argmax, gradient.shape, x_shape, in_range=out is not None)
     n, c, height, width = (int(size) for size in x_shape)
     dx = check.out_array(name, out, (n, c, height, width), gradient.dtype, inputs=(dy, argmax))
     if dx.size == 0:
         return dx
-    workers = _threads.workers_for(n * c, dx.size)
+    workers = _threads.workers_for(n * c, 2 * dx.size)
     arrays = (flat_alias(gradient), flat_alias(places), dx.reshape(-1))
-    _threads.launch(BACKWARD, workers, *arrays, n * c, height * width, gradient.shape[2] * gradient.shape[3])
+    if not _threads.launch(BACKWARD, workers, *arrays, n * c, height, width, *gradient.shape[2:]):
+        check.argmax_indices(name, argmax, gradient.shape, x_shape)  # raises, and says which one
     return dx

@@ -157,8 +157,8 @@ def _max_pool2d_backward(dy, argmax, x_shape, out=None):
                 raise ValueError("max_pool2d_backward: an element of argmax is outside the plane")
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
-            _max_backward_serial(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height * width,
-                                 dy.shape[2] * dy.shape[3])
+            _max_backward_serial(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height, width,
+                                 dy.shape[2], dy.shape[3])
         return dx
 
     return call

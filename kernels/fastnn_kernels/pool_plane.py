@@ -12,6 +12,7 @@ Against plain scalar loops over the windows, in milliseconds, one thread, float3
 import numpy as np
 
 from ._jit import inline, kernel
+from .pool_pairs import in_pairs, max_pairs_plane
 from .simd import lanes, vbeats, vload_first, vstore, vstore_first, vsum, vwhere
 from .strided import vload_strided, vstore_places
 from .vmath import vset
@@ -51,6 +52,10 @@ def _first_maximum(x, xo, width, i0, i1, j0, j1, dh, dw):
 @kernel
 def max_pool2d_plane(x, xo, y, argmax, yo, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
     """Maximum of each window of one plane, and its index in the plane: as int64, or as floats up to `EXACT`."""
+    if (dh == 1 and dw == 1 and height * width <= EXACT
+            and in_pairs(kh, kw, oh, ow, sh, sw, top, left, height, width)):  # fmt: skip
+        max_pairs_plane(x, xo, y, argmax, yo, width, oh, ow)
+        return
     L = lanes(x)
     first, last = windows_inside(ow, sw, left, (kw - 1) * dw + 1, width)
     if height * width > EXACT:
@@ -96,6 +101,15 @@ def max_pool2d_backward_plane(dy, do, argmax, ao, dx, xo, size, outputs):
         store_first(dx, xo + k, zero, min(L, size - k))
     for k in range(outputs):
         dx[xo + np.int64(argmax[ao + k])] += dy[do + k]
+
+
+@kernel
+def places_inside(argmax, ao, size, outputs):
+    """Whether all of a plane's indices are inside the plane."""
+    least, most = 0, 0
+    for k in range(ao, ao + outputs):
+        least, most = min(least, argmax[k]), max(most, argmax[k])
+    return least >= 0 and most < size
 
 
 @inline

@@ -1,6 +1,9 @@
 """Vectors whose elements lie apart in memory: for kernels with their lanes along the width of plain images."""
 
 # Numba finds an intrinsic's parameters by position: the typing context comes first.
+from collections.abc import Callable
+from typing import Any
+
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -74,6 +77,29 @@ def vload_strided(memory, index, step, count):
     return _vload_apart(memory, index, step, count)
 
 
+def _shuffle(chosen: Callable[[int], list[int]], doc: str) -> Any:
+    """Make the intrinsic that picks lanes of two vectors, numbered one behind the other; ``chosen(lanes)``."""
+
+    def shuffle(typingctx, a, b):
+        if not isinstance(a, Vec) or a != b:
+            return None
+        index = ir.Constant(ir.VectorType(_I32, a.lanes), chosen(a.lanes))
+        return a(a, b), lambda context, builder, sig, args: builder.shuffle_vector(*args, index)
+
+    shuffle.__doc__ = doc
+    return intrinsic(shuffle)
+
+
+vevens = _shuffle(lambda L: list(range(0, 2 * L, 2)), "Lanes 0, 2, ... of two vectors behind each other.")
+vodds = _shuffle(lambda L: list(range(1, 2 * L, 2)), "Lanes 1, 3, ... of two vectors behind each other.")
+vzip_low = _shuffle(
+    lambda L: [k // 2 + L * (k % 2) for k in range(L)], "Lanes of two vectors by turns: those of their first halves."
+)
+vzip_high = _shuffle(
+    lambda L: [(L + k) // 2 + L * (k % 2) for k in range(L)], "Lanes of two vectors by turns: those of the last halves."
+)
+
+
 @intrinsic
 def vstore_even(typingctx, memory, index, value, count):
     """Store the first `count` lanes at `index`, index + 2, ...; writes nothing else."""
@@ -91,6 +117,32 @@ def vstore_even(typingctx, memory, index, value, count):
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value, types.intp), codegen
+
+
+@intrinsic
+def vload_offsets(typingctx, like, places, index, base, step, count):
+    """Load the first `count` places, less ``base + lane * step``, as floats of the type `like`; zeros behind them.
+
+    Places are int64, or floats of that type. Offsets below 2**24 are exact, no other one becomes such an offset.
+    """
+    vector, dtype = simd.vec_of(like), simd.dtype_of(places)
+    if dtype not in (types.int64, vector.dtype):
+        return None
+
+    def codegen(context, builder, sig, args):
+        _, memory, index, base, step, count = args
+        target = simd.vector_ir(vector.dtype, vector.lanes)
+        wide = ir.VectorType(_I64, vector.lanes)
+        lanes = builder.mul(ir.Constant(wide, list(range(vector.lanes))), simd.emit_splat(builder, wide, step))
+        start = builder.add(lanes, simd.emit_splat(builder, wide, base))
+        place = simd.address(context, builder, places, memory, index)
+        if dtype == types.int64:
+            found = simd.emit_masked(builder, "load", wide, place, count, start)
+            return builder.sitofp(builder.sub(found, start), target)
+        start = builder.sitofp(start, target)
+        return builder.fsub(simd.emit_masked(builder, "load", target, place, count, start), start)
+
+    return vector(like, places, types.intp, types.intp, types.intp, types.intp), codegen
 
 
 @intrinsic
