@@ -1,4 +1,7 @@
-"""3x3 convolutions by Winograd's algorithm on the tape: as the reference, and chosen only where they can be."""
+"""3x3 convolutions by Winograd's algorithm on the tape: as the reference, and chosen only where they can be.
+
+Each case has the number of sums and of weight gradients that are to be done so: the latter where vectors are filled.
+"""
 
 import numpy as np
 import pytest
@@ -18,29 +21,32 @@ def net(channels, filters, size, padding, **options):
 
 SAME = (1, 1, 1, 1)
 CASES = {
-    "same": (net(16, 16, (8, 8), SAME), 2),
-    "more filters, tiles that spans do not divide": (net(17, 21, (14, 14), SAME), 2),
-    "fewer filters": (net(33, 18, (6, 10), SAME), 2),
-    "valid": (net(16, 16, (8, 10), (0, 0, 0, 0)), 2),
-    "every side padded differently": (net(16, 18, (7, 9), (2, 1, 0, 1)), 1),
-    "two tiles": (net(16, 16, (2, 4), SAME), 2),
-    "one tile": (net(20, 16, (2, 2), SAME), 2),
-    "without bias": (net(16, 16, (4, 4), SAME, bias=False), 2),
-    "odd height": (net(16, 16, (7, 8), SAME), 0),
-    "few channels": (net(15, 16, (8, 8), SAME), 0),
-    "stride": (net(16, 16, (9, 9), SAME, stride=(2, 2)), 0),
-    "groups": (net(32, 32, (8, 8), SAME, groups=2), 0),
+    "same": (net(16, 16, (8, 8), SAME), 2, 1),
+    "more filters, tiles that spans do not divide": (net(17, 21, (14, 14), SAME), 2, 0),
+    "fewer filters": (net(33, 18, (6, 10), SAME), 2, 0),
+    "valid": (net(16, 16, (8, 10), (0, 0, 0, 0)), 2, 1),
+    "filters that register tiles do not divide": (net(32, 19, (6, 6), SAME), 2, 1),
+    "channels that register tiles do not divide": (net(80, 17, (4, 6), SAME), 2, 1),
+    "a row of tiles in parts": (net(96, 192, (2, 22), SAME), 2, 1),
+    "every side padded differently": (net(16, 18, (7, 9), (2, 1, 0, 1)), 1, 1),
+    "two tiles": (net(16, 16, (2, 4), SAME), 2, 1),
+    "one tile": (net(32, 16, (2, 2), SAME), 2, 1),
+    "without bias": (net(16, 16, (4, 4), SAME, bias=False), 2, 1),
+    "odd height": (net(16, 16, (7, 8), SAME), 0, 0),
+    "few channels": (net(15, 16, (8, 8), SAME), 0, 0),
+    "stride": (net(16, 16, (9, 9), SAME, stride=(2, 2)), 0, 0),
+    "groups": (net(32, 32, (8, 8), SAME, groups=2), 0, 0),
 }
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CASES)
 def test_steps_equal_the_reference(name, dtype):
-    tape, expected = CASES[name]
+    tape, sums, weights = CASES[name]
     lanes = lane_count(np.dtype(dtype).itemsize * 8)
     program = make_program(tape, Machine(lanes, TILE_LIMIT, lanes), backward=True, loss=True, update=None)
-    used = [call.function.__name__ for call in program.calls].count("winograd_sums")
-    assert used == expected
+    used = [call.function.__name__ for call in program.calls]
+    assert (used.count("winograd_sums"), used.count("winograd_weight")) == (sums, weights)
     executor, reference = both(tape, dtype)
     for n in (9, 17):
         x, y = data(tape, n, dtype)

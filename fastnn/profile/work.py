@@ -139,13 +139,13 @@ def convolution(c: Convolution) -> tuple[Work, ...]:
     def weights(rng: np.random.Generator) -> Array:
         return _normal(rng, *c.w) / np.float32(np.sqrt(prod(c.w[1:])))
 
-    size = _bytes(c.x, c.w, c.y)
-    return (
-        Work("conv2d", c.text, lambda r: ((_normal(r, *c.x), weights(r), _normal(r, c.filters)), c.options), flops, size),
-        Work("conv2d_backward_input", c.text, lambda r: ((_normal(r, *c.y), weights(r), c.x), c.options), flops, size),
-        Work("conv2d_backward_weight", c.text, lambda r: ((_normal(r, *c.y), _normal(r, *c.x), c.w), c.options), flops,
-             size),
-    )  # fmt: skip
+    makers: dict[str, Callable[[np.random.Generator], Call]] = {
+        "conv2d": lambda r: ((_normal(r, *c.x), weights(r), _normal(r, c.filters)), c.options),
+        "conv2d_backward_input": lambda r: ((_normal(r, *c.y), weights(r), c.x), c.options),
+        "conv2d_backward_weight": lambda r: ((_normal(r, *c.y), _normal(r, *c.x), c.w), c.options),
+    }
+    moved = _bytes(c.x, c.w, c.y)
+    return tuple(Work(kernel, c.text, make, flops, moved) for kernel, make in makers.items())
 
 
 def pooling(label: str, batch: int, channels: int, size: int) -> tuple[Work, ...]:

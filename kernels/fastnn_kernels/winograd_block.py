@@ -33,8 +33,8 @@ def _out_of(a, b, c, d):
 
 
 @inline
-def _column(x, p, row):
-    return _into(vload(x, p), vload(x, p + row), vload(x, p + 2 * row), vload(x, p + 3 * row))
+def _column(x, p0, p1, p2, p3):
+    return _into(vload(x, p0), vload(x, p1), vload(x, p2), vload(x, p3))
 
 
 @inline
@@ -46,6 +46,19 @@ def _store_row(v, p, step, a, b, c, d):
     vstore(v, p + 3 * step, h)
 
 
+@inline
+def transform_tile(x, p0, p1, p2, p3, col, v, to, v_point):
+    """Transform one tile, whose rows start at `p0` to `p3`: point i is stored at ``v[to + i * v_point]``."""
+    a0, a1, a2, a3 = _column(x, p0, p1, p2, p3)
+    b0, b1, b2, b3 = _column(x, p0 + col, p1 + col, p2 + col, p3 + col)
+    c0, c1, c2, c3 = _column(x, p0 + 2 * col, p1 + 2 * col, p2 + 2 * col, p3 + 2 * col)
+    d0, d1, d2, d3 = _column(x, p0 + 3 * col, p1 + 3 * col, p2 + 3 * col, p3 + 3 * col)
+    _store_row(v, to, v_point, a0, b0, c0, d0)
+    _store_row(v, to + 4 * v_point, v_point, a1, b1, c1, d1)
+    _store_row(v, to + 8 * v_point, v_point, a2, b2, c2, d2)
+    _store_row(v, to + 12 * v_point, v_point, a3, b3, c3, d3)
+
+
 @kernel
 def transform_inputs(x, xo, x_channel, x_row, channels, first, span, wide, v, vo, v_point):
     """Transform `span` tiles from tile `first` on, `wide` of them in a row: v is [point][channel][tile]."""
@@ -54,15 +67,7 @@ def transform_inputs(x, xo, x_channel, x_row, channels, first, span, wide, v, vo
         for i in range(span):
             tile = first + i
             p = xo + c * x_channel + tile // wide * 2 * x_row + tile % wide * 2 * L
-            a0, a1, a2, a3 = _column(x, p, x_row)
-            b0, b1, b2, b3 = _column(x, p + L, x_row)
-            c0, c1, c2, c3 = _column(x, p + 2 * L, x_row)
-            d0, d1, d2, d3 = _column(x, p + 3 * L, x_row)
-            to = vo + (c * span + i) * L
-            _store_row(v, to, v_point, a0, b0, c0, d0)
-            _store_row(v, to + 4 * v_point, v_point, a1, b1, c1, d1)
-            _store_row(v, to + 8 * v_point, v_point, a2, b2, c2, d2)
-            _store_row(v, to + 12 * v_point, v_point, a3, b3, c3, d3)
+            transform_tile(x, p, p + x_row, p + 2 * x_row, p + 3 * x_row, L, v, vo + (c * span + i) * L, v_point)
 
 
 @inline

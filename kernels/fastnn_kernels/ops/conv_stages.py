@@ -276,8 +276,15 @@ def weight_gradient(maps, images, *written):
     def temps(row, machine):
         return {"sums": (Space.WORK, max(1, plan(row, machine)[-1]) * machine.lanes)}
 
+    def sizes(row):
+        return _sizes(row, images, maps)
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and not winograd.has_points(sizes(row), machine.lanes)
+
     return (
         Stage(Axis.BLOCK, (maps, images), ("sums", *written), call, halo=image_halo(images), temps=temps,
-              wanted=is_wide),
-        weight_stage(lambda row: _sizes(row, images, maps), maps, images, *written),
+              wanted=wanted),
+        winograd.weight_stage(sizes, maps, images, image_halo(images), *written),
+        weight_stage(sizes, maps, images, *written),
     )

@@ -4,16 +4,23 @@ import functools
 from typing import NamedTuple
 
 from .. import tile_choice
+from .._jit import VECTOR_BYTES
+from ..conv_block import channel_sums_block
 from ..stage import Axis, Call, Space, Stage
 from ..task import INDEX
 from ..tile import tile
 from ..winograd_block import POINTS, winograd_block, winograd_weights
+from ..winograd_weight_block import winograd_weight_block
 from .narrow import is_wide
 
 # Channels on either side from which on it wins, measured against the direct kernel (GFLOP/s of direct products, one
 # thread of an Emerald Rapids, whose peak is 179): 16 -> 16 on 32x32 169 direct, 202 so; 32 -> 32 on 32x32 166, 250;
 # 32 -> 64 on 14x14 173, 301; 64 -> 64 on 16x16 172, 305; 128 -> 128 on 8x8 174, 327.
+# Weight gradients, ms for 128 images: 16 -> 16 on 32x32 5.2 direct, 4.4 so; 32 -> 32 on 32x32 18.8, 11.4; 32 -> 64 on
+# 14x14 6.7, 3.8; 64 -> 64 on 16x16 18.9, 9.9; 128 -> 128 on 8x8 17.4, 9.8.
 _FEWEST, _MOST = 16, 256
+# Bytes of what a product of a weight gradient goes over again: most of a small first-level cache.
+_PRODUCT_BYTES = 32 * 2**10
 # Tiles of outputs at a time: more won nothing (6 x 4 accumulators and 4, 8, 16 tiles: 329, 324, 304).
 _SPAN = 4
 
@@ -126,3 +133,81 @@ def winograd_stages(sizes, source, target, flip, *bias):
         Stage(Axis.BLOCK, (source, "points", *bias), (target, "inputs", "products"), call, halo=halo, temps=temps,
               wanted=wanted),
     )
+
+
+# Weight gradient
+
+
+class WeightPlan(NamedTuple):
+    """How a weight gradient is made: register tile, tiles of outputs at a time, and elements of the scratch."""
+
+    kb: int
+    cb: int
+    most: int
+    turned: int
+    inputs: int
+    gradients: int
+    sums: int
+
+
+def has_points(s, lanes):
+    """Whether a weight gradient is made so: where the sums are, and channels fill vectors."""
+    return describe(s, flip=False) is not None and s.channels % lanes == 0
+
+
+def weight_plan(s, machine):
+    """Plan the weight gradient of a convolution."""
+    lanes, wide = machine.lanes, s.ow // 2
+    # Pixels and samples of a product, each a step.
+    most = max(1, min(wide, _PRODUCT_BYTES // ((s.channels + s.filters) * VECTOR_BYTES)))
+    steps = most * lanes
+    kb, cb = tile_choice.product_tile(s.filters, s.channels // lanes, 4 * steps, machine.tile_limit)
+    tiles = -(-s.filters // kb) * -(-s.channels // (cb * lanes))
+    # Odd numbers of vectors from point to point: they would meet in the same places of the caches.
+    inputs, gradients = (steps * s.channels // lanes | 1) * lanes, (s.filters * most | 1) * lanes
+    return WeightPlan(kb, cb, most, 4 * (s.ow + 2) * lanes * s.channels, inputs, gradients,
+                      (tiles * kb * cb | 1) * lanes)
+
+
+@functools.cache
+def make_weight(kb, cb):
+    """Make the op with a register tile of `kb` filters by `cb` vectors of channels; the options of `weight_stage`."""
+
+    def winograd_weight(t):
+        m, at, o = t.arena, t.at, t.options
+        if o[10] != 0:
+            winograd_weight_block(tile(m, kb, cb), m, at[0], o[0], o[1], m, at[1] - o[2], o[3], o[4], m, at[6], o[5],
+                                  o[6], o[7], o[8], o[9], m, at[2], at[3], o[12], at[4], o[13], at[5], o[14])
+        if o[11] != 0:
+            channel_sums_block(m, at[0], o[0], o[1], o[6], 2 * o[7], 2 * o[8], m, at[7])
+        return 0
+
+    return winograd_weight
+
+
+def weight_stage(sizes, maps, images, halo, *written):
+    """Make the gradients `written`, of weights and bias, from `maps` and `images`."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and has_points(sizes(row), machine.lanes)
+
+    def call(row, places, machine):
+        s, y, x = sizes(row), places[maps], places[images]
+        plan = weight_plan(s, machine)
+        options = (y.channel, y.row, s.top * x.row + s.left * x.lanes, x.channel, x.row, s.channels, s.filters,
+                   s.oh // 2, s.ow // 2, plan.most, int("dw" in row.grads), int("db" in row.grads), plan.inputs,
+                   plan.gradients, plan.sums)
+        return Call(make_weight(plan.kb, plan.cb), options)
+
+    def temps(row, machine):
+        plan = weight_plan(sizes(row), machine)
+        sums = POINTS * plan.sums + 12 * machine.lanes
+        return {
+            "turned": (Space.WORK, plan.turned),
+            "inputs": (Space.WORK, POINTS * plan.inputs),
+            "gradients": (Space.WORK, POINTS * plan.gradients),
+            "point sums": (Space.WORK, sums),
+        }
+
+    return Stage(Axis.BLOCK, (maps, images), ("turned", "inputs", "gradients", "point sums", *written), call,
+                 halo=halo, temps=temps, wanted=wanted)
