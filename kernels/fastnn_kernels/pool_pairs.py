@@ -62,7 +62,7 @@ def max_pairs_plane(x, xo, y, argmax, yo, width, oh, ow):
 
 @inline
 def _hand_back(dy, do, argmax, ao, dx, a, width, place, n):
-    """Give `n` gradients to their windows' maxima, zeros to the others; return 1 where a place is outside its window."""
+    """Give `n` gradients to their windows' maxima, zeros to the others; return 1 where a place is outside."""
     L = lanes(dx)
     zero = vset(dx, 0.0)
     g, won = vload_first(dy, do, n), vload_offsets(dx, argmax, ao, place, 2, n)

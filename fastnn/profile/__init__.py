@@ -1,0 +1,1 @@
+"""What is profiled: public kernels on shapes that small CNNs have, here and in PyTorch."""

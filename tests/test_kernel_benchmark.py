@@ -1,0 +1,82 @@
+"""The works that are profiled are what they say, and the benchmark of kernels compares only what is equal."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn_kernels as fk
+from fastnn.profile.work import CONVOLUTIONS, convolution, every_work
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import kernels
+
+WORKS = every_work()
+
+
+def test_works_have_names_of_their_own_and_public_kernels():
+    assert len({work.name for work in WORKS}) == len(WORKS)
+    assert {work.kernel for work in WORKS} <= set(fk.__all__)
+
+
+def test_a_convolution_counts_its_products_and_bytes():
+    forward, backward_input, backward_weight = convolution(CONVOLUTIONS[1])
+    assert forward.shape == "LeNet-5 conv2 (128x6x12x12, 5x5, 16)"
+    assert forward.flops == backward_input.flops == backward_weight.flops == 2 * 128 * 16 * 8 * 8 * 6 * 25
+    assert forward.bytes == 4 * (128 * 6 * 12 * 12 + 16 * 6 * 25 + 128 * 16 * 8 * 8)
+
+
+@pytest.mark.parametrize("work", [w for w in WORKS if w.flops < 5e7], ids=lambda work: work.name)
+def test_bytes_are_those_of_arguments_and_results(work):
+    args, options = work.call()
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    again = [a for a in work.call()[0] if isinstance(a, np.ndarray)]
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(arrays, again, strict=True))
+    result = getattr(fk, work.kernel)(*args, **options)
+    results = [r for r in (result if isinstance(result, tuple) else (result,)) if isinstance(r, np.ndarray)]
+    moved = sum(a.nbytes for a in [*arrays, *results]) + sum(args[i].nbytes for i in work.in_place)
+    assert work.bytes == pytest.approx(moved, rel=0.02)
+
+
+@pytest.fixture
+def no_torch(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a))
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_without_pytorch_it_measures_alone(tmp_path, capsys):
+    options = ["adam_update layer", "(32x10)", "--rounds", "1", "--seconds", "0.001", "--threads", "1"]
+    assert kernels.main([*options, "--json", str(tmp_path / "k.json"), "--write", str(tmp_path / "k.md")]) == 0
+    printed = capsys.readouterr().out
+    assert "PyTorch is not installed" in printed
+    found = json.loads((tmp_path / "k.json").read_text())
+    assert [r["kernel"] for r in found] == ["softmax_cross_entropy", "adam_update", "adam_update"]
+    assert all(0 < r["seconds"]["fastnn"] < 1 for r in found)
+    assert (tmp_path / "k.md").read_text() in printed
+
+
+def test_words_that_name_nothing_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        kernels.main(["convolution"])
+    assert "no kernel or shape is named like convolution" in capsys.readouterr().err
+
+
+def test_results_that_differ_stop_it():
+    class Tensor:
+        def __init__(self, array):
+            self.array = array
+
+        def numpy(self):
+            return self.array
+
+    work = next(work for work in WORKS if work.kernel == "avg_pool2d")
+    ours = np.ones((2, 3), np.float32)
+    kernels.check_equal(work, "contiguous", ours, Tensor(ours))
+    with pytest.raises(SystemExit, match=r"avg_pool2d .*, contiguous, differs by 0.1"):
+        kernels.check_equal(work, "contiguous", ours, Tensor(ours + np.float32(0.1)))
+    with pytest.raises(SystemExit):
+        kernels.check_equal(work, "contiguous", ours * np.float32(np.nan), Tensor(ours))
