@@ -19,6 +19,30 @@ def test_useful_work_of_a_training_image():
     assert lenet / 1e6 == pytest.approx(1.52, abs=0.005)
 
 
+def test_useful_work_of_deeper_nets():
+    # Multiply-adds of an image: the first layer, then the others.
+    others = {
+        "vgg_small": (
+            32 * 32 * 32 * 27,
+            32 * 32 * 32 * 288 + 16 * 16 * 64 * (288 + 576) + 8 * 8 * 128 * (576 + 1152) + 2048 * 128 + 128 * 10,
+        ),
+        # Blocks of two convolutions; the second and the third have a 1x1 convolution beside them.
+        "resnet8": (
+            32 * 32 * 16 * 27,
+            32 * 32 * 16 * 2 * 144 + 16 * 16 * 32 * (144 + 288 + 16) + 8 * 8 * 64 * (288 + 576 + 32) + 64 * 10,
+        ),
+        "separable": (
+            32 * 32 * 32 * 27,
+            32 * 32 * (32 * 9 + 64 * 32) + 16 * 16 * (64 * 9 + 128 * 64 + 128 * 9 + 128 * 128)
+            + 8 * 8 * (128 * 9 + 256 * 128) + 256 * 10,
+        ),
+        "mlp": (4 * 32, 32 * 16 + 16 * 4),
+    }  # fmt: skip
+    assert {*others, "lenet5", "keras_cnn"} == set(nets.NETS)
+    for name, (first, rest) in others.items():
+        assert nets.training_flops(nets.NETS[name]) == 2 * (2 * first + 3 * rest), name
+
+
 def test_data_are_the_same_each_time():
     net = nets.NETS["lenet5"]
     (x, y), (again, _) = nets.data(net, 50), nets.data(net, 50)
