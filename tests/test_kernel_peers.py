@@ -12,7 +12,7 @@ import fastnn_kernels as fk
 from fastnn.profile.work import CONVOLUTIONS, convolution, every_work
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
-import kernels
+import kernel_peers
 
 WORKS = every_work()
 
@@ -50,7 +50,7 @@ def no_torch(monkeypatch):
 @pytest.mark.usefixtures("no_torch")
 def test_without_pytorch_it_measures_alone(tmp_path, capsys):
     options = ["adam_update layer", "(32x10)", "--rounds", "1", "--seconds", "0.001", "--threads", "1"]
-    assert kernels.main([*options, "--json", str(tmp_path / "k.json"), "--write", str(tmp_path / "k.md")]) == 0
+    assert kernel_peers.main([*options, "--json", str(tmp_path / "k.json"), "--write", str(tmp_path / "k.md")]) == 0
     printed = capsys.readouterr().out
     assert "PyTorch is not installed" in printed
     found = json.loads((tmp_path / "k.json").read_text())
@@ -61,7 +61,7 @@ def test_without_pytorch_it_measures_alone(tmp_path, capsys):
 
 def test_words_that_name_nothing_are_refused(capsys):
     with pytest.raises(SystemExit):
-        kernels.main(["convolution"])
+        kernel_peers.main(["convolution"])
     assert "no kernel or shape is named like convolution" in capsys.readouterr().err
 
 
@@ -75,8 +75,8 @@ def test_results_that_differ_stop_it():
 
     work = next(work for work in WORKS if work.kernel == "avg_pool2d")
     ours = np.ones((2, 3), np.float32)
-    kernels.check_equal(work, "contiguous", ours, Tensor(ours))
+    kernel_peers.check_equal(work, "contiguous", ours, Tensor(ours))
     with pytest.raises(SystemExit, match=r"avg_pool2d .*, contiguous, differs by 0.1"):
-        kernels.check_equal(work, "contiguous", ours, Tensor(ours + np.float32(0.1)))
+        kernel_peers.check_equal(work, "contiguous", ours, Tensor(ours + np.float32(0.1)))
     with pytest.raises(SystemExit):
-        kernels.check_equal(work, "contiguous", ours * np.float32(np.nan), Tensor(ours))
+        kernel_peers.check_equal(work, "contiguous", ours * np.float32(np.nan), Tensor(ours))

@@ -1,7 +1,7 @@
 """Compare the public kernels with PyTorch, where it is installed, on shapes that small CNNs have.
 
-    python benchmarks/kernels.py                          every kernel and shape
-    python benchmarks/kernels.py conv2d pool --write kernels.md --json kernels.json
+    python benchmarks/kernel_peers.py                          every kernel and shape
+    python benchmarks/kernel_peers.py conv2d pool --write kernels.md --json kernels.json
 
 Words choose the works whose name contains one of them. Both sides take turns in one process, after a pause in which
 threads that spin come to rest; results must be equal before anything is timed. PyTorch runs with both of its memory
@@ -155,7 +155,7 @@ def table(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
         f"{config['cpu']}, {config['isa']}, {options.threads} threads ({config['threading_layer']}); "
         f"{', '.join(names)}.",
         "Ratio: median of the ratios round by round, to the faster of PyTorch's two memory layouts.",
-        f"`python benchmarks/kernels.py{words} --rounds {options.rounds} --threads {options.threads} "
+        f"`python benchmarks/kernel_peers.py{words} --rounds {options.rounds} --threads {options.threads} "
         f"--seconds {options.seconds:g}`",
     ]
     return "\n".join(lines)
