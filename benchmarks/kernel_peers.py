@@ -15,7 +15,6 @@ import importlib.util
 import json
 import math
 import sys
-import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,13 +22,11 @@ from platform import python_version
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 import fastnn_kernels as fk
-from fastnn.profile.torch_calls import torch_calls
+from fastnn.profile.equality import check, results
+from fastnn.profile.timing import take_turns
+from fastnn.profile.torch_calls import as_ours, torch_calls
 from fastnn.profile.work import Work, every_work
-
-PAUSE = 0.004  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,19 +70,12 @@ def measure(work: Work, rounds: int, seconds: float, *, with_torch: bool) -> dic
     kernel = getattr(fk, work.kernel)
     calls: dict[str, Callable[[], Any]] = {"fastnn": lambda: kernel(*args, **options)}
     if with_torch:
-        # Theirs first: it copies the arguments, which a call of ours may change.
         theirs = torch_calls(work, args, options)
         calls |= theirs
-        ours = calls["fastnn"]()
+        ours = results(work, kernel, (args, options))
         for name, call in theirs.items():
-            check_equal(work, name, ours, call())
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    for _ in range(rounds):
-        for name, call in calls.items():
-            time.sleep(PAUSE)
-            times[name].append(seconds_of(call, seconds))
+            check(work, f"PyTorch, {name},", as_ours(work, call()), ours)
+    times = take_turns(calls, rounds, seconds)
     result: dict[str, Any] = {"kernel": work.kernel, "shape": work.shape, "flops": work.flops, "bytes": work.bytes}
     result["seconds"] = {name: median(values) for name, values in times.items()}
     if with_torch:
@@ -93,34 +83,6 @@ def measure(work: Work, rounds: int, seconds: float, *, with_torch: bool) -> dic
         result["best_layout"] = best
         result["ratio"] = median(a / b for a, b in zip(times[best], times["fastnn"], strict=True))
     return result
-
-
-def seconds_of(call: Callable[[], Any], seconds: float) -> float:
-    """Time a call: the mean of as many as fit into `seconds`."""
-    start = time.perf_counter()
-    call()
-    count = max(1, min(20_000, int(seconds / (time.perf_counter() - start))))
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
-
-
-def check_equal(work: Work, layout: str, ours: Any, theirs: Any) -> None:
-    """Stop unless PyTorch's first result is ours, up to rounding."""
-    if work.kernel == "adam_update":
-        return  # in place, and tested against PyTorch elsewhere
-    # PyTorch's gradients of a convolution are (input, weight, bias).
-    first = 1 if work.kernel == "conv2d_backward_weight" else 0
-    other = theirs[first] if isinstance(theirs, tuple | list) else theirs
-    mine = np.asarray(ours[0] if isinstance(ours, tuple) else ours)
-    other = other.numpy()
-    if work.kernel == "im2col":
-        other = other.transpose(1, 0, 2).reshape(mine.shape)
-    scale = float(np.abs(other).max())
-    difference = float(np.abs(mine - other).max())
-    if not difference <= 1e-4 * scale:
-        raise SystemExit(f"{work.name}: PyTorch, {layout}, differs by {difference:g} of {scale:g}")
 
 
 def table(results: list[dict[str, Any]], options: argparse.Namespace) -> str:

@@ -4,6 +4,8 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+VERSIONS = ("fastnn", "numpy", "numba", "llvmlite", "python", "cpu", "isa", "threads", "threading_layer")
+
 
 def collect() -> dict[str, Any]:
     """Gather versions and the settings of the compiled kernels in one dict.
@@ -24,6 +26,12 @@ def collect() -> dict[str, Any]:
         "python": platform.python_version(),
         **fastnn_kernels.config(),
     }
+
+
+def versions() -> dict[str, Any]:
+    """Gather what measurements depend on: versions, processor and threads."""
+    found = collect()
+    return {name: found[name] for name in VERSIONS}
 
 
 def as_text(facts: dict[str, Any]) -> str:

@@ -1,13 +1,14 @@
-"""What fit prints, and the notice that kernels are being compiled."""
+"""What fit prints, a line that says what is being done, and the notice that kernels are being compiled."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Self, TextIO
 
 # In-place updates a second: more cannot be read.
 _UPDATES = 10.0
@@ -75,6 +76,32 @@ class Progress:
         if self._open:
             self._write("\n")
             self._open = False
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+
+class StatusLine:
+    """Says what is being done: in one line that is rewritten and gone at the end, or line by line off a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._rewrite = stream.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rewrite:
+            self._write(f"\r{_CLEAR}")
+
+    def show(self, text: str) -> None:
+        """Show a line in the place of the one before, cut where the terminal would go on in another."""
+        if self._rewrite:
+            self._write(f"\r{text[: shutil.get_terminal_size().columns - 1]}{_CLEAR}")
+        else:
+            self._write(f"{text}\n")
 
     def _write(self, text: str) -> None:
         self.stream.write(text)

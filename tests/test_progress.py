@@ -1,5 +1,6 @@
 """What fit prints, the notice that kernels are being compiled, and the speed without that time."""
 
+import io
 import time
 
 import pytest
@@ -83,3 +84,21 @@ def test_the_reference_interpreter_compiles_nothing():
     model = small_model()
     model.fit(x, y, verbose=0)
     assert model.compile_seconds == 0
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal):
+        super().__init__()
+        self.isatty = lambda: terminal
+
+
+def test_a_status_line_is_rewritten_on_a_terminal_and_gone_at_the_end(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "12")
+    terminal, file = Stream(True), Stream(False)
+    for stream in (terminal, file):
+        with pytest.raises(KeyError), progress.StatusLine(stream) as status:
+            status.show("1 of 2")
+            status.show("2 of 2: something long")
+            raise KeyError
+    assert terminal.getvalue() == "\r1 of 2\x1b[K\r2 of 2: som\x1b[K\r\x1b[K"
+    assert file.getvalue() == "1 of 2\n2 of 2: something long\n"

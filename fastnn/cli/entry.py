@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import evaluate, info, predict, train, warmup
+from . import evaluate, info, predict, profile, train, warmup
 
-COMMANDS = (train, evaluate, predict, warmup, info)
+COMMANDS = (train, evaluate, predict, profile, warmup, info)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,1 +1,9 @@
-"""What is profiled: public kernels on shapes that small CNNs have, here and in PyTorch."""
+"""Naive beside compiled: what kernels take on shapes of small CNNs.
+
+>>> print(fn.profile.kernels("conv2d", shape="LeNet"))
+"""
+
+from .kernel_results import KernelProfile, KernelTime
+from .kernel_times import kernels
+
+__all__ = ["KernelProfile", "KernelTime", "kernels"]

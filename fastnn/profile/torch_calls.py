@@ -35,6 +35,15 @@ def torch_calls(work: Work, args: tuple[Any, ...], options: dict[str, Any]) -> d
     return calls
 
 
+def as_ours(work: Work, returned: Any) -> list[Array]:
+    """Bring what such a call returns into the form of the kernel's results."""
+    # Gradients that were not asked for are None.
+    parts = [t.numpy() for t in (returned if isinstance(returned, tuple | list) else (returned,)) if t is not None]
+    if work.kernel == "im2col":
+        return [parts[0].transpose(1, 0, 2).reshape(parts[0].shape[1], -1)]
+    return parts
+
+
 def _conv(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
     x, w, b = map(tensor, args)
     return lambda: torch.nn.functional.conv2d(x, w, b, **options)
@@ -119,10 +128,11 @@ def _adam(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any
     step = [torch.tensor(float(options["step"]))]
 
     def call() -> Any:
-        return torch._fused_adam_(
+        torch._fused_adam_(
             p, g, m, v, [], step, lr=options["lr"], beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8,
             amsgrad=False, maximize=False,
         )  # fmt: skip
+        return p[0], m[0], v[0]
 
     return call
 

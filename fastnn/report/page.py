@@ -24,7 +24,6 @@ from . import layer_times, sections
 MISTAKES = 24
 FILTERS = 64
 TIMED_BATCH = 128
-VERSIONS = ("fastnn", "numpy", "numba", "llvmlite", "python", "cpu", "isa", "threads", "threading_layer")
 
 
 def write(
@@ -83,8 +82,7 @@ def write(
     rows, seconds = summary.rows(model._lowered), layer_times.measure(model, batch)
     total = sum(view.size for view in model.params.values())
     parts.append(sections.layers(rows, seconds, len(batch), total))
-    found = info.collect()
-    versions = sections.facts("Versions and machine", {name: found[name] for name in VERSIONS})
+    versions = sections.facts("Versions and machine", info.versions())
     settings = sections.facts("Configuration", config) if config else ""
     parts.append(f'<div class="columns">{settings}{versions}</div>')
     template = Template((files(__package__) / "template.html").read_text(encoding="utf-8"))

@@ -1,0 +1,77 @@
+"""Medians of calls that take turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
+
+PAUSE = 0.004  # seconds in which threads that spin after a parallel loop, as PyTorch's do, come to rest
+MOST_CALLS = 20_000
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds of one call: the median of several rounds, and the distance of their quartiles as a share of it."""
+
+    seconds: float
+    spread: float
+
+    @classmethod
+    def of(cls, times: list[float]) -> Time:
+        """Sum up the times of two rounds or more."""
+        low, middle, high = quantiles(times, n=4, method="inclusive")
+        return cls(middle, (high - low) / middle)
+
+
+def take_turns(
+    calls: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    seconds: float,
+    prepare: Mapping[str, Callable[[], None]] | None = None,
+) -> dict[str, list[float]]:
+    """Time calls in turn, so that what slows the machine down for a while slows all of them.
+
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        Each is called once before anything is timed.
+    rounds : int
+    seconds : float
+        How long each is called in each round.
+    prepare : mapping of str to callable, optional
+        What is called, outside the time, before a call of the same name.
+
+    Returns
+    -------
+    dict of str to list of float
+        Seconds a call, a number a round.
+    """
+    prepare = {} if prepare is None else prepare
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            if name in prepare:
+                prepare[name]()
+            if turn == 0:
+                call()
+                continue
+            time.sleep(PAUSE)
+            times[name].append(seconds_of(call, seconds))
+    return times
+
+
+def seconds_of(call: Callable[[], Any], seconds: float) -> float:
+    """Time a call: the mean of as many as fit into `seconds`, after one that wakes threads and caches."""
+    start = time.perf_counter()
+    call()
+    first = time.perf_counter() - start
+    if first > seconds:
+        return first
+    count = max(1, min(MOST_CALLS, int(seconds / first)))
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
