@@ -2,15 +2,13 @@
 
 import base64
 import errno
-import html.parser
 import os
 import re
-import shutil
-import subprocess
 import zlib
 
 import numpy as np
 import pytest
+from html_pages import BROWSER, Page, needs_nothing_else, shot
 from model_helpers import small_data, small_model
 
 import fastnn as fn
@@ -18,41 +16,6 @@ from fastnn.history import History
 from fastnn.report import curves, layer_times, pictures, sections
 
 NAMES = ["c" * 90, '<script>alert("x")</script>', "a&b", 'it\'s "quoted"', "${title} 100%"]
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-VOID = {"meta", "img", "line", "circle", "polyline"}
-
-
-class Page(html.parser.HTMLParser):
-    """Collects elements and texts, and checks that every element is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.texts.append(data)
-
-    def of(self, tag, **attributes):
-        return [a for t, a in self.elements if t == tag and attributes.items() <= a.items()]
-
-
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(layer_times, "SECONDS", 0.0)
@@ -77,12 +40,8 @@ def report(trained, tmp_path_factory):
 
 def test_the_page_needs_nothing_else(report):
     text = report.read_text(encoding="utf-8")
-    assert re.findall(r"https?:|//\w|@import|url\(|<script|<link|<iframe", text) == []
-    sources = re.findall(r'(?:src|href)="(.{5})', text)
-    assert sources and set(sources) == {"data:"}
-    assert "default-src 'none'" in text
-    assert "prefers-color-scheme: dark" in text
-    assert 'name="viewport"' in text
+    needs_nothing_else(text)
+    assert 'src="data:' in text
 
 
 def test_the_page_has_all_parts_and_every_picture_has_words(report, trained):
@@ -237,25 +196,7 @@ def test_what_goes_wrong_leaves_the_old_page(trained, report, tmp_path, monkeypa
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_a_browser_shows_it_in_light_and_dark(report, tmp_path, scheme):
-    image = pytest.importorskip("PIL.Image")
-    shot = tmp_path / "shot.png"
-    command = [
-        BROWSER,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--hide-scrollbars",
-    ]
-    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=420,3000", f"--screenshot={shot}"]
-    command += [f"--blink-settings=preferredColorScheme={int(scheme == 'light')}", report.as_uri()]
-    subprocess.run(command, capture_output=True, check=False, timeout=120)
-    with image.open(shot) as opened:
-        pixels = np.asarray(opened.convert("RGB"), dtype=np.int64)
-    background = pixels[2, 2]
-    assert (background.max() < 60) if scheme == "dark" else (background.min() > 240)
+    pixels, background = shot(report, scheme, tmp_path)
     drawn = np.abs(pixels - background).max(axis=2) > 60
     assert drawn[: len(drawn) // 2].mean() > 0.01  # text and curves, and not in one place
     assert not drawn[:, -6:].any()  # nothing runs out at the side of a narrow screen

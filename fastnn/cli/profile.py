@@ -36,11 +36,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive_int, metavar="N", help="default: all that this process may use")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the figures to this file, a line a row")
+    parser.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with pictures")
 
 
 def run_kernels(options: argparse.Namespace) -> None:
     """Measure, print, write; what was done before Ctrl-C is shown too."""
-    outputs.check(json=options.json, csv=options.csv)
+    outputs.check(json=options.json, csv=options.csv, html=options.html)
 
     # Here, so that wrong arguments are reported at once.
     from .. import profile
@@ -58,6 +59,7 @@ def run_kernels(options: argparse.Namespace) -> None:
     outputs.write_all(
         (options.json, lambda path: jsonfile.write(path, found.to_dict())),
         (options.csv, lambda path: atomic.write(path, found.to_csv().encode())),
+        (options.html, lambda path: atomic.write(path, found.to_html().encode())),
     )
     if found.interrupted:
         raise KeyboardInterrupt

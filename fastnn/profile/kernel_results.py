@@ -114,6 +114,12 @@ class KernelProfile:
             lines.append(cells | {f"speed_up_{name}": ratios[name] for name in RATIOS})
         return table.as_csv(columns, lines)
 
+    def to_html(self) -> str:
+        """Return one page with a roofline and bars, which needs no network."""
+        from . import page  # here, because it imports the model API
+
+        return page.of_kernels(self)
+
     def __str__(self) -> str:
         if not self.rows:
             return "Interrupted before the first kernel was done."

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from . import svg
+
 WIDTH, HEIGHT = 480, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 34
 TICKS = 5
@@ -48,13 +50,13 @@ def draw(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]
 
     parts = []
     for tick in ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(f'<text class="tick end" x="{LEFT - 6}" y="{y(tick) + 4:.1f}">{tick:.6g}</text>')
+        parts.append(svg.line("grid", LEFT, y(tick), WIDTH - RIGHT, y(tick)))
+        parts.append(svg.text("end", LEFT - 6, y(tick) + 4, f"{tick:.6g}"))
     for epoch in range(first, last + 1, max(1, math.ceil((last - first) / EPOCH_TICKS))):
-        parts.append(f'<text class="tick middle" x="{x(epoch):.1f}" y="{HEIGHT - 16}">{epoch}</text>')
-    parts.append(f'<text class="tick middle" x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 2}">epoch</text>')
+        parts.append(svg.text("middle", x(epoch), HEIGHT - 16, str(epoch)))
+    parts.append(svg.text("middle", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "epoch"))
     if level is not None and math.isfinite(level):
-        parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>')
+        parts.append(svg.line("level", LEFT, y(level), WIDTH - RIGHT, y(level)))
     for k, curve in enumerate(curves.values()):
         for run in _runs(epochs, curve):
             points = [(x(epoch), y(value)) for epoch, value in run]
@@ -64,8 +66,7 @@ def draw(name: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]
                 path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
                 parts.append(f'<polyline class="line-{k % 4}" points="{path}"/>')
     told = "; ".join(f"{label} {_told(curve)}" for label, curve in curves.items())
-    label = escape(f"{name} over epochs {first} to {last}: {told}", quote=True)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    return svg.picture(WIDTH, HEIGHT, f"{name} over epochs {first} to {last}: {told}", parts)
 
 
 def _told(curve: Sequence[float]) -> str:

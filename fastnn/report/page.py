@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -19,7 +15,7 @@ from ..history import History
 from ..initializers import Array
 from ..metrics import confusion_matrix
 from ..model import Sequential
-from . import layer_times, sections
+from . import document, layer_times, sections
 
 MISTAKES = 24
 FILTERS = 64
@@ -85,10 +81,7 @@ def write(
     versions = sections.facts("Versions and machine", info.versions())
     settings = sections.facts("Configuration", config) if config else ""
     parts.append(f'<div class="columns">{settings}{versions}</div>')
-    template = Template((files(__package__) / "template.html").read_text(encoding="utf-8"))
-    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    page = template.substitute(title=escape(title), made=escape(made), body="\n".join(parts))
-    atomic.write(target, page.encode())
+    atomic.write(target, document.page(title, parts).encode())
 
 
 def _main_results(model: Sequential, history: History | None, test: Mapping[str, float]) -> dict[str, str]:
