@@ -14,6 +14,7 @@ from tapes import assert_equal_gradients, both, data, make
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.executor import Executor
+from fastnn_kernels.ops import conv_taps
 from fastnn_kernels.program import make_program
 from fastnn_kernels.stage import Machine
 
@@ -123,14 +124,53 @@ def test_a_frozen_weight_with_a_trained_bias_and_the_other_way_round(layer, froz
     assert_equal_gradients(executor, reference, *data(tape, 19, np.float64))
 
 
+# Channels, height and width; filters; kernel; padding; groups: next to each other in both maps and kernel.
+ROWS = [
+    ((1, 9, 11), 3, (5, 5), (0, 0, 0, 0), 1),
+    ((6, 12, 12), 16, (5, 5), (0, 0, 0, 0), 1),
+    ((3, 5, 9), 5, (1, 3), (0, 0, 1, 1), 1),  # columns of the maps that the unrolled steps do not divide
+    ((2, 6, 8), 2, (2, 2), (1, 0, 0, 1), 1),
+    ((2, 8, 13), 7, (4, 7), (3, 1, 6, 2), 1),
+    ((4, 3, 5), 6, (3, 4), (4, 3, 6, 5), 2),  # columns that no tap meets
+    ((3, 7, 30), 3, (3, 3), (1, 1, 1, 1), 3),  # rows too wide for a tile of an input gradient
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("x_shape", "filters", "kernel", "padding", "groups"), ROWS)
+def test_unrolled_rows_give_exact_sums_and_the_bits_of_the_general_form(
+    x_shape, filters, kernel, padding, groups, dtype
+):
+    options = {"padding": padding, "groups": groups}
+    for layer in ("conv", "conv_transpose"):
+        if layer == "conv_transpose" and max(padding) > 3:
+            continue
+        assert_exact_layer(x_shape, lambda net: getattr(net, layer)(filters, kernel, **options), dtype, 19)  # noqa: B023
+        # The second layer has an input gradient.
+        net = Net(*x_shape).conv(x_shape[0], (1, 1))
+        tape = getattr(net, layer)(filters, kernel, **options).done("sum_squared_error")
+        x, y = data(tape, 19, dtype)
+        results = []
+        for unrolled in (True, False):
+            with patch.object(conv_taps, "has_rows", conv_taps.has_rows if unrolled else lambda s: False):
+                executor = make(Executor, tape, dtype)
+                executor.clock = []
+                executor.gradients(x, y)
+            functions = {call.function.__name__ for call in executor.clock[0].program.calls}
+            assert any("taps" in name for name in functions) == unrolled
+            results.append(executor.memory.grads.copy())
+        np.testing.assert_array_equal(*results)
+
+
 def test_options_compile_nothing_of_their_own():
     def functions(**options):
         tape = Net(4, 9, 9).conv(4, (3, 3)).conv(4, (3, 3), **options).done("sum_squared_error")
         program = make_program(tape, Machine(16, 24, 64), backward=True, loss=True, update=None)
         return {call.function for call in program.calls}
 
-    # The maps are as wide as without options, so the tiles are the same.
-    assert functions(padding=(1, 1, 1, 1), dilation=(2, 2)) == functions()
+    # The maps are equally wide, so the tiles are the same.
+    assert functions(padding=(1, 1, 1, 1), dilation=(2, 2)) == functions(dilation=(2, 1))
+    assert functions(padding=(1, 1, 0, 0)) == functions(padding=(2, 0, 0, 0))
 
 
 REFUSED = [

@@ -17,6 +17,7 @@ from .tile import (
     tile_transpose,
     tile_zero,
 )
+from .tile_taps import fixed, number, tile_steps
 from .vmath import vset
 
 
@@ -45,6 +46,34 @@ def dense_block(form, x, xo, x_block, w, wo, w_tile, w_step, bias, bo, y, yo, y_
             product(single, x, xo + b * x_block, 0, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
             tile_store(single, y, yo + b * y_block + o * L, L, 0)
             b += 1
+
+
+@kernel
+def dense_column_block(form, along, x, xo, w, wo, stride, bias, bo, y, yo, n_in, n_out, has_bias):
+    """``y[o] = bias[o] + sum over i of w[o, i] * x[i]`` for one lane block; `form` is a tile of one column.
+
+    The weights of the layer itself (n_in, n_out) with their `stride` n_out give the forward pass with `along` 0, where
+    the outputs are next to each other, and the input gradient with `along` 1. Four terms are unrolled: 256 x 120 ran
+    at 105 GFLOP/s with both strides variables and one term at a time, and runs at 155.
+    """
+    L = lanes(x)
+    t = tile_like(form)
+    ob = tile_rows(t)
+    row, step = (stride, 1) if number(along) else (1, stride)
+    for q in range(-(-n_out // ob)):
+        o = min(q * ob, n_out - ob)
+        start_tile(t, bias, bo + o, has_bias)
+        xp = xo
+        wp = wo + o * row
+        for _ in range(n_in // 4):
+            tile_steps(t, fixed(4), along, x, xp, w, wp, stride)
+            xp += 4 * L
+            wp += 4 * step
+        for _ in range(n_in % 4):
+            tile_steps(t, fixed(1), along, x, xp, w, wp, stride)
+            xp += L
+            wp += step
+        tile_store(t, y, yo + o * L, L, 0)
 
 
 @kernel

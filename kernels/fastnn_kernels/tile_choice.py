@@ -47,3 +47,21 @@ def input_gradient_tile(channels: int, width: int, taps: int, steps: int, limit:
             if cost < best_cost:
                 best, best_cost = (r, c), cost
     return best
+
+
+@functools.cache
+def row_tile(rows: int, cols: int, limit: int) -> tuple[int, int] | None:
+    """Tile of (rows, cols), all of `cols`, with few rows computed twice; None where `cols` do not fit.
+
+    More accumulators pay as long as they fit: a row's vectors are loaded once for all of its multiply-adds, and a
+    sum over lanes is taken of many at once.
+    """
+    fitting = [r for r in _ROWS if r <= rows and r * cols <= limit]
+    return (min(fitting, key=lambda r: (_cover(rows, r) * max(r * cols, 10), -r)), cols) if fitting else None
+
+
+@functools.cache
+def column_tile(rows: int, limit: int) -> int:
+    """Rows of a tile of one column: more than a multiply-add's latency needs, and few computed twice."""
+    fitting = [r for r in (1, 2, 4, 6, 8, 10, 12) if r <= min(rows, limit)]
+    return min(fitting, key=lambda r: (_cover(rows, r) * max(r, 8), -r))

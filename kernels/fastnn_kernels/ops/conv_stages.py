@@ -21,7 +21,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
-from . import winograd
+from . import conv_taps, winograd
 from .conv_narrow import sums_stages, weight_stage
 from .narrow import is_wide
 from .pointwise import is_pointwise, pointwise_stage
@@ -151,7 +151,9 @@ def to_maps(images, maps, *bias):
         s, x, y = sizes(row), places[images], places[maps]
         options = (s.top * x.row + s.left * x.lanes, x.channel, x.row, y.channel, y.row, s.channels, s.kh, s.kw,
                    s.filters, s.oh, s.ow, s.sh, s.sw, s.gap_h, s.gap_w, s.groups, 2 + len(bias), int("b" in row.params))
-        return Call(make_forward(*tile_sizes(row, machine)), options)
+        kb, xb = tile_sizes(row, machine)
+        op = conv_taps.make_forward(kb, xb, s.kw) if conv_taps.has_rows(s) else make_forward(kb, xb)
+        return Call(op, options)
 
     return (
         _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, False)),
@@ -190,6 +192,8 @@ def to_images(maps, images, *bias):
         s = sizes(row)
         if is_pointwise(s):
             return tile_choice.product_tile(s.channels, s.ow, s.filters, machine.tile_limit)
+        if (whole_rows := conv_taps.backward_input_tile(s, machine)) is not None:
+            return whole_rows
         period = s.sw // gcd(s.sw, s.gap_w)
         return tile_choice.input_gradient_tile(
             s.channels, max(1, s.width // s.sw), -(-s.kw // period), s.filters * s.kh, machine.tile_limit
@@ -204,12 +208,17 @@ def to_images(maps, images, *bias):
         s, y, x = sizes(row), places[maps], places[images]
         options = (y.channel, y.row, x.channel, x.row, s.channels, s.height, s.width, s.kh, s.kw, s.filters, s.oh, s.ow,
                    s.sh, s.sw, s.top, s.left, s.gap_h, s.gap_w, s.groups, 2 + len(bias), int("b" in row.params))
-        return Call(make_backward_input(*tile_sizes(row, machine)), options)
+        cb, xb = tile_sizes(row, machine)
+        if conv_taps.backward_input_tile(s, machine) is not None:
+            return Call(conv_taps.make_backward_input(cb, xb, s.kw, s.left, s.ow), options)
+        return Call(make_backward_input(cb, xb), options)
 
     def halo(row, machine):
         # The columns that the first and the last column of the images meet beyond the maps. A tile reads at most its
         # own width less one of them: it leaves out taps that no column of it meets inside.
         s = sizes(row)
+        if conv_taps.backward_input_tile(s, machine) is not None:
+            return {}
         reach = tile_sizes(row, machine)[1] - 1
         before = ((s.kw - 1) * s.gap_w - s.left) // s.sw
         behind = (s.width - 1 + s.left) // s.sw - (s.ow - 1)
@@ -255,7 +264,9 @@ def weight_gradient(maps, images, *written):
         """Return whether a tile is across channels, its sizes, rows of a strip, tiles of filters, vectors of sums."""
         s = _sizes(row, images, maps)
         across = s.kw < 3 and s.channels > s.kw
-        kb, xb = tile_choice.product_tile(s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit)
+        kb, xb = conv_taps.backward_weight_tile(s, machine) or tile_choice.product_tile(
+            s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit
+        )
         strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // _STRIP_BYTES))
         tiles = s.groups * -(-s.filters // kb)
         if strips == 1:
@@ -271,6 +282,8 @@ def weight_gradient(maps, images, *written):
         options = (y.channel, y.row, s.top * x.row + s.left * x.lanes, x.channel, x.row,
                    s.channels, s.kh, s.kw, s.filters, s.oh, s.ow, s.sh, s.sw, s.gap_h, s.gap_w, s.groups,
                    int(across), int("dw" in row.grads), int("db" in row.grads), strip, passing)
+        if conv_taps.backward_weight_tile(s, machine) is not None:
+            return Call(conv_taps.make_backward_weight(kb, xb, conv_taps.steps_of(s.ow)), options)
         return Call(make_backward_weight(kb, xb), options)
 
     def temps(row, machine):

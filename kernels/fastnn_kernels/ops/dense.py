@@ -4,7 +4,7 @@ import functools
 
 from .. import tile_choice
 from ..conv_block import channel_sums_block
-from ..dense_block import dense_backward_weight_tile, dense_block, transpose_block
+from ..dense_block import dense_backward_weight_tile, dense_block, dense_column_block, transpose_block
 from ..dense_narrow_block import dense_narrow_backward_input_block, dense_narrow_block
 from ..layout import copy_elements
 from ..reference.twins import dense as twins
@@ -13,6 +13,7 @@ from ..simd import lanes, whole
 from ..stage import GROUP_SIZE, Axis, Call, Space, Stage
 from ..task import BLOCKS, INDEX, STORE_STRIDE
 from ..tile import tile
+from ..tile_taps import fixed
 
 # Layers with more weights than this read them once for a group of lane blocks, instead of once for each.
 _GROUP_WEIGHTS = 100_000
@@ -52,16 +53,38 @@ def make_product(ob, xb):
     return dense_product
 
 
+@functools.cache
+def make_column_product(ob, along):
+    """Forward op (`along` 0) or input gradient (1) of one lane block with a tile of `ob` outputs.
+
+    Options: row length of the weights, terms, outputs, whether there is a bias, number of the output operand.
+    """
+
+    def dense_column_product(t):
+        m, at, o = t.arena, t.at, t.options
+        dense_column_block(tile(m, ob, 1), fixed(along), m, at[0], t.params, at[1], o[0], t.params, at[2],
+                           m, at[o[4]], o[1], o[2], o[3] != 0)
+        return 0
+
+    return dense_column_product
+
+
 def grouped(row):
     """Whether the layer runs by groups of lane blocks."""
     n_in, n_out = _sizes(row)
     return n_in * n_out > _GROUP_WEIGHTS
 
 
-def _product_tile(row, machine, outputs, terms):
+def _product(row, machine, outputs, terms, backward):
+    """Call of a product on lane blocks: input gradient if `backward`, else forward pass."""
+    n_out = _sizes(row)[1]
+    bias, result = int("b" in row.params and not backward), 2 if backward else 3
     if grouped(row):
-        return tile_choice.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
-    return tile_choice.product_tile(outputs, 1, terms, machine.tile_limit)
+        sizes = tile_choice.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
+        strides = (n_out, 1) if backward else (1, n_out)
+        return Call(make_product(*sizes), (*strides, terms, outputs, bias, result))
+    ob = tile_choice.column_tile(outputs, machine.tile_limit)
+    return Call(make_column_product(ob, int(backward)), (n_out, terms, outputs, bias, result))
 
 
 @functools.cache
@@ -101,15 +124,14 @@ def _forward(row, places, machine):
         samples = GROUP_SIZE if grouped(row) else 1
         tile_sizes = tile_choice.product_tile(samples, n_out // machine.vector, n_in, machine.tile_limit)
         return Call(make_narrow_forward(*tile_sizes), (n_in, n_out, int("b" in row.params)))
-    options = (1, n_out, n_in, n_out, int("b" in row.params), 3)
-    return Call(make_product(*_product_tile(row, machine, n_out, n_in)), options)
+    return _product(row, machine, n_out, n_in, False)
 
 
 def _backward_input(row, places, machine):
     n_in, n_out = _sizes(row)
     if _wide_enough(row, machine):
         return Call(make_narrow_backward_input(max(r for r in (1, 4, 8) if r <= n_in)), (n_in, n_out))
-    return Call(make_product(*_product_tile(row, machine, n_in, n_out)), (n_out, 1, n_out, n_in, 0, 2))
+    return _product(row, machine, n_in, n_out, True)
 
 
 def _backward_input_temps(row, machine):

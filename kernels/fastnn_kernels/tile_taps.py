@@ -1,0 +1,155 @@
+"""Products of a register tile with all taps of a row of the kernel, unrolled.
+
+For a stride and a dilation of 1 a tile's columns and a kernel's columns are one vector apart, and the weights of a
+packed tile follow each other: all addresses are constants behind two pointers, each vector is loaded once for all
+taps, and no counter runs. With strides and the number of taps as variables the multiply-adds wait for the integers.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, models, register_model
+
+from . import simd
+from .tile import Tile
+
+
+class Fixed(types.Type):
+    """The Numba type of one whole number."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+        super().__init__(name=f"fixed({value})")
+
+
+register_model(Fixed)(models.OpaqueModel)
+
+
+@intrinsic(prefer_literal=True)
+def fixed(typingctx, value):
+    """Make a number that is part of its type, from a constant: it stays one in all functions it is passed to."""
+    if not isinstance(value, types.IntegerLiteral):
+        return None
+    return Fixed(value.literal_value)(value), lambda context, builder, sig, args: context.get_dummy_value()
+
+
+@intrinsic
+def number(typingctx, value):
+    """Value of a fixed number."""
+    n = value.value
+    return types.intp(value), lambda context, builder, sig, args: ir.Constant(ir.IntType(64), n)
+
+
+class _Tap:
+    """Emits loads of a tile's operands, each of them once."""
+
+    def __init__(self, context: Any, builder: Any, t: Tile) -> None:
+        self.context, self.builder, self.t = context, builder, t
+        self.loaded: dict[tuple[str, int], Any] = {}
+
+    def pointer(self, memory: types.Type, value: Any, offset: Any) -> Any:
+        return simd.address(self.context, self.builder, memory, value, offset)
+
+    def at(self, pointer: Any, index: int) -> Any:
+        return self.builder.gep(pointer, [ir.Constant(ir.IntType(64), index)])
+
+    def vector(self, name: str, pointer: Any, index: int) -> Any:
+        if (name, index) not in self.loaded:
+            place = self.at(pointer, index * self.t.vector.lanes)
+            self.loaded[name, index] = simd.emit_load(self.builder, self.t.vector, place)
+        return self.loaded[name, index]
+
+    def splat(self, pointer: Any, index: int) -> Any:
+        return simd.emit_splat(self.builder, self.t.ir, self.builder.load(self.at(pointer, index)))
+
+    def add(self, tile: Any, row: int, col: int, a: Any, b: Any) -> None:
+        place = self.builder.gep(tile, [ir.Constant(ir.IntType(64), row * self.t.cols + col)])
+        self.builder.store(simd.emit_fma(self.builder, a, b, self.builder.load(place)), place)
+
+
+@intrinsic
+def tile_taps(typingctx, t, taps, x, x_offset, w, w_offset):
+    """``t[r, c] += sum over taps j of w[j, r] * x[c + j]``; `w` is (taps, rows), `x` vectors that follow each other."""
+
+    def codegen(context, builder, sig, args):
+        tile, _, xv, xo, wv, wo = args
+        emit = _Tap(context, builder, t)
+        xp, wp = emit.pointer(x, xv, xo), emit.pointer(w, wv, wo)
+        for j in range(taps.value):
+            for r in range(t.rows):
+                scalar = emit.splat(wp, j * t.rows + r)
+                for c in range(t.cols):
+                    emit.add(tile, r, c, scalar, emit.vector("x", xp, c + j))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, taps, x, n, w, n), codegen
+
+
+@intrinsic
+def tile_taps_back(typingctx, t, taps, left, maps, dy, dy_offset, w, w_offset):
+    """``t[r, c] += sum over taps j of w[j, r] * dy[c + left - j]``, where `dy` has these columns: `maps` of them.
+
+    The tile is as wide as the images. The other operands are those of `tile_taps`.
+    """
+
+    def codegen(context, builder, sig, args):
+        tile, _, _, _, dyv, dyo, wv, wo = args
+        emit = _Tap(context, builder, t)
+        dyp, wp = emit.pointer(dy, dyv, dyo), emit.pointer(w, wv, wo)
+        for j in range(taps.value):
+            for r in range(t.rows):
+                scalar = emit.splat(wp, j * t.rows + r)
+                for c in range(t.cols):
+                    if 0 <= c + left.value - j < maps.value:
+                        emit.add(tile, r, c, scalar, emit.vector("dy", dyp, c + left.value - j))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, taps, left, maps, dy, n, w, n), codegen
+
+
+@intrinsic
+def tile_taps_dot(typingctx, t, steps, dy, dy_offset, dy_stride, x, x_offset):
+    """``t[r, j] += sum over steps s of dy[r, s] * x[s + j]``; rows of `dy` are `dy_stride` elements apart."""
+
+    def codegen(context, builder, sig, args):
+        tile, _, dyv, dyo, stride, xv, xo = args
+        emit = _Tap(context, builder, t)
+        xp = emit.pointer(x, xv, xo)
+        rows = [emit.pointer(dy, dyv, builder.add(dyo, builder.mul(stride, ir.Constant(stride.type, r))))
+                for r in range(t.rows)]
+        for s in range(steps.value):
+            for r in range(t.rows):
+                row = emit.vector(f"dy{r}", rows[r], s)
+                for j in range(t.cols):
+                    emit.add(tile, r, j, row, emit.vector("x", xp, s + j))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, steps, dy, n, n, x, n), codegen
+
+
+@intrinsic
+def tile_steps(typingctx, t, steps, along, x, x_offset, w, w_offset, stride):
+    """``t[r] += sum over steps j of w[r, j] * x[j]`` for a tile of one column; `x` has vectors that follow each other.
+
+    With `along` 1 the weights are rows, `stride` elements apart, with their steps next to each other; with 0 they are
+    steps, `stride` apart, with their rows next to each other.
+    """
+
+    def codegen(context, builder, sig, args):
+        tile, _, _, xv, xo, wv, wo, stride = args
+        emit = _Tap(context, builder, t)
+        xp = emit.pointer(x, xv, xo)
+        outer, inner = (t.rows, steps.value) if along.value else (steps.value, t.rows)
+        for a in range(outer):
+            line = emit.pointer(w, wv, builder.add(wo, builder.mul(stride, ir.Constant(stride.type, a))))
+            for b in range(inner):
+                r, j = (a, b) if along.value else (b, a)
+                emit.add(tile, r, 0, emit.splat(line, b), emit.vector("x", xp, j))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, steps, along, x, n, w, n, n), codegen
