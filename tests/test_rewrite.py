@@ -6,7 +6,7 @@ from tape_nets import Net, lenet, residual
 from tapes import assert_equal_gradients, assert_near, both, data, make
 
 from fastnn_kernels.reference.interpreter import Interpreter
-from fastnn_kernels.rewrite import relu_behind_pool, relu_in_batch_norm
+from fastnn_kernels.rewrite import relu_behind_pool, relu_in_batch_norm, relu_in_max_pool
 
 
 def overlapping():
@@ -27,11 +27,18 @@ def ops(tape):
     return [row.op for row in tape.forward]
 
 
+def merged(tape):
+    return relu_in_max_pool(relu_behind_pool(tape))
+
+
 @pytest.mark.parametrize("net", [lenet, overlapping, every_option, residual])
 @pytest.mark.parametrize("spoilt", [False, True], ids=["numbers", "nan"])
-def test_relu_behind_pool_gives_the_same_bits(net, spoilt):
+@pytest.mark.parametrize("rewrite", [relu_behind_pool, merged])
+def test_relu_behind_pool_and_in_it_gives_the_same_bits(net, spoilt, rewrite):
     tape = net()
-    moved = relu_behind_pool(tape)
+    moved = rewrite(tape)
+    if rewrite is merged and net is not residual:
+        assert [row.op for row in moved.forward].count("relu") < [row.op for row in tape.forward].count("relu")
     x, y = data(tape, 5, np.float64)
     x = np.round(2 * x) / 2  # ties, zeros among them
     if spoilt:
@@ -46,6 +53,8 @@ def test_relu_moves_behind_the_pool_that_alone_reads_it():
     assert ops(lenet())[1:3] == ["relu", "max_pool2d"]
     assert ops(relu_behind_pool(lenet()))[1:3] == ["max_pool2d", "relu"]
     assert len(ops(relu_behind_pool(lenet()))) == len(ops(lenet()))
+    assert ops(merged(lenet())).count("max_pool2d") == ops(lenet()).count("max_pool2d") == 2
+    assert len(ops(merged(lenet()))) == len(ops(lenet())) - 2
 
 
 def test_relu_with_a_second_reader_stays():
@@ -60,7 +69,26 @@ def test_relu_with_a_second_reader_stays():
     net.dense(4)
     net.y = net.tape.add("add", x=net.y, z=pooled)
     tape = net.done()
-    assert ops(relu_behind_pool(tape)) == ops(tape)
+    assert ops(merged(tape)) == ops(tape)
+
+
+def test_a_pool_with_a_second_reader_keeps_its_relu_apart():
+    net = Net(1, 4, 4).pool((2, 2), (2, 2))
+    kept = net.y
+    net.layer("relu")
+    net.y = net.tape.add("add", x=kept, z=net.y)
+    tape = net.done("sum_squared_error")
+    assert ops(merged(tape)) == ops(tape) == ["max_pool2d", "relu", "add", *ops(tape)[3:]]
+
+
+@pytest.mark.parametrize("net", [overlapping, every_option, residual])
+@pytest.mark.parametrize("n", [3, 17, 40])
+def test_the_compiled_step_equals_the_reference_with_relu_in_max_pool(net, n):
+    tape = net()
+    executor, reference = both(tape, np.float64)
+    x, y = data(tape, n, np.float64)
+    assert_equal_gradients(executor, reference, x, y)
+    assert_near(executor.forward(x, n), reference.forward(x, n))
 
 
 def test_the_tape_itself_is_left_as_it_was():

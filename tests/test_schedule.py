@@ -57,7 +57,7 @@ def test_lenet_has_one_block_phase_and_one_update_phase():
     assert functions(program, 3) == {"reduce_op": 1, "adam_op": 1}
     first, last, _ = program.phases[1]
     names = [c.function.__name__ for c in program.calls[first:last]]
-    assert names[:4] == ["load_op", "conv2d_taps_forward", "max_pool2d_forward", "activation_forward"]
+    assert names[:4] == ["load_op", "conv2d_taps_forward", "max_pool2d_forward", "conv2d_taps_forward"]
     assert names[-1] == "conv2d_taps_backward_weight"
 
 
@@ -72,7 +72,7 @@ def test_a_grouped_net_has_all_four_axes():
     assert axes(program) == [TILE, BLOCK, GROUP, BLOCK, TILE, GROUP, BLOCK, CHUNK]
     assert functions(program, 2) == functions(program, 5) == {"dense_product": 1}
     assert functions(program, 4) == {"loss_total": 1, "dense_backward_weight": 2}
-    assert functions(program, 6) == {"activation_backward": 1, "conv2d_backward_weight": 1}
+    assert functions(program, 6) == {"activation_backward": 1, "conv2d_taps_backward_weight": 1}
 
 
 def test_inference_has_no_loss_and_no_update():
@@ -236,3 +236,7 @@ def test_tiles_stay_within_the_registers():
                 assert r * c <= machine.tile_limit
                 assert r <= rows
                 assert c <= cols
+                whole = tile_choice.row_tile(rows, cols, machine.tile_limit)
+                assert (whole is None) == (cols > machine.tile_limit)
+                assert whole is None or (whole[0] * cols <= machine.tile_limit and whole[0] <= rows and whole[1] == cols)
+            assert tile_choice.column_tile(rows, machine.tile_limit) <= min(rows, machine.tile_limit)

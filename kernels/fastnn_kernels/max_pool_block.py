@@ -1,19 +1,22 @@
 """Max pooling of one lane block."""
 
 from ._jit import inline, kernel
+from .elementwise_block import vrelu
 from .pool_plane import elements_inside
-from .simd import lanes, vbeats, vequal, vload, vstore, vwhere
+from .simd import lanes, vbeats, vequal, vload, vnot_below, vstore, vwhere
 from .vmath import vset
 
 
 @kernel
 def max_pool2d_block(kh, kw, x, xo, x_channel, x_row, y, yo, y_channel, y_row, index, io,
-                     channels, height, width, oh, ow, sh, sw, dh, dw, top, left, want_index):
+                     channels, height, width, oh, ow, sh, sw, dh, dw, top, left, want_index, relu):
     """Largest element of each window, and its number i * kw + j within the window, as a float.
 
-    Windows are clipped to the input, which is what padding with -inf amounts to. The first maximum wins.
+    Windows are clipped to the input, which is what padding with -inf amounts to. The first maximum wins. With `relu`
+    its relu is taken, and where that has no gradient the number is -1.
     """
     L = lanes(x)
+    zero = vset(x, 0.0)
     i_step, j_step = dh * x_row, dw * L
     for c in range(channels):
         for h in range(oh):
@@ -27,6 +30,9 @@ def max_pool2d_block(kh, kw, x, xo, x_channel, x_row, y, yo, y_channel, y_row, i
                     i0, i1 = elements_inside(r, kh, dh, height)
                     j0, j1 = elements_inside(s, kw, dw, width)
                     best, where = _window(kh, kw, x, p, i_step, j_step, i0, i1, j0, j1)
+                if relu:
+                    where = vwhere(vnot_below(best, zero), where, vset(x, -1.0))
+                    best = vrelu(best)
                 vstore(y, yo + c * y_channel + h * y_row + w * L, best)
                 if want_index:
                     vstore(index, io + ((c * oh + h) * ow + w) * L, where)

@@ -12,7 +12,7 @@ from .load_rows import load_rows
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
 from .placement import Placement, place, volume
-from .rewrite import relu_behind_pool, relu_in_batch_norm
+from .rewrite import relu_behind_pool, relu_in_batch_norm, relu_in_max_pool
 from .schedule import Item, Schedule, make_schedule
 from .stage import Axis, Call, Machine, Place, Space
 from .tape import Row, Tape
@@ -74,7 +74,8 @@ def make_program(
     what the images are (`convert.py`); `weighted` where samples have weights; `predictions` where outputs are
     written, as always without a loss.
     """
-    tape = relu_in_batch_norm(relu_behind_pool(tape if backward else replace(tape, forward=tape.inference())))
+    tape = relu_behind_pool(tape if backward else replace(tape, forward=tape.inference()))
+    tape = relu_in_batch_norm(tape if machine.narrow else relu_in_max_pool(tape))
     rows = [*load_rows(tape, source, augmented=update is not None), *tape.forward]
     if predictions or not loss:
         rows.append(Row("unload", "forward", {"x": tape.output}, {}, {}, {}))

@@ -47,6 +47,29 @@ def relu_behind_pool(tape: Tape) -> Tape:
     return replace(tape, forward=forward)
 
 
+def relu_in_max_pool(tape: Tape) -> Tape:
+    """Let each max pooling do the relu that alone reads it.
+
+    Where the largest element is not positive, no element of the window is said to have won, and relu's gradient is
+    taken on the way back without a pass of its own. (LeNet-5, one thread, Sapphire Rapids, batch 128: relu behind its
+    two pools took 33 of 1,705 us a step.)
+    """
+    readers = _readers(tape)
+    pools: dict[int, int] = {}  # where the pool is among the rows, by what it writes
+    forward: list[Row] = []
+    for row in tape.forward:
+        place = pools.get(row.values["x"].index) if row.op == "relu" else None
+        if place is not None and len(readers[row.values["x"].index]) == 1:
+            pool = forward[place]
+            values = {**pool.values, "y": row.values["y"]}
+            forward[place] = replace(pool, values=values, attrs={**pool.attrs, "relu": True})
+            continue
+        if row.op == "max_pool2d":
+            pools[row.values["y"].index] = len(forward)
+        forward.append(row)
+    return replace(tape, forward=forward, values=list(tape.values))
+
+
 def relu_in_batch_norm(tape: Tape) -> Tape:
     """Let each batch normalisation do the relu that alone reads it, also where a sum is between the two.
 

@@ -29,13 +29,13 @@ def shape(shapes, **attrs):
 
 
 @functools.cache
-def make_forward(kh, kw):
-    """Forward op for a window of this size."""
+def make_forward(kh, kw, relu):
+    """Forward op for a window of this size; `relu` where it takes in the relu behind it (see `rewrite.py`)."""
 
     def max_pool2d_forward(t):
         m, at, o = t.arena, t.at, t.options
         max_pool2d_block(kh, kw, m, at[0], o[0], o[1], m, at[1], o[2], o[3], m, at[2], o[4], o[5], o[6], o[7], o[8],
-                         o[9], o[10], o[11], o[12], o[13], o[14], t.info[TRAINING] != 0)
+                         o[9], o[10], o[11], o[12], o[13], o[14], t.info[TRAINING] != 0, relu)
         return 0
 
     return max_pool2d_forward
@@ -63,7 +63,7 @@ def _options(row, x_shape):
 def _forward(row, places, machine):
     x, y = places["x"], places["y"]
     kernel, options = _options(row, x.shape)
-    return Call(make_forward(*kernel), (x.channel, x.row, y.channel, y.row, *options))
+    return Call(make_forward(*kernel, row.attrs.get("relu", False)), (x.channel, x.row, y.channel, y.row, *options))
 
 
 def _backward(row, places, machine):

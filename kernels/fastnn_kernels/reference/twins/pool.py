@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ... import reference
 from ..._checks import Array
 from . import Shapes
@@ -13,17 +15,20 @@ def sides(padding: Any) -> Any:
 
 
 def max_pool2d_forward(
-    x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1, ceil_mode: bool = False, **attrs: Any
+    x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1, ceil_mode: bool = False,
+    relu: bool = False, **attrs: Any,
 ) -> tuple[Array, Array]:
-    """Return y and argmax, both (N, C, OH, OW)."""
+    """Return y and argmax, both (N, C, OH, OW); with `relu` that of y, and -1 where it has no gradient."""
     options = {"padding": sides(padding), "dilation": dilation, "ceil_mode": ceil_mode}
-    return reference.max_pool2d(x, kernel_size, stride=stride, **options)
+    y, argmax = reference.max_pool2d(x, kernel_size, stride=stride, **options)
+    return (reference.relu(y), np.where(y <= 0, -1, argmax)) if relu else (y, argmax)
 
 
 def max_pool2d_backward(dy: Array, argmax: Array, *, shapes: Shapes, **attrs: Any) -> Array:
     """Return dx (N, C, H, W)."""
     c, height, width = shapes["x_shape"]
-    return reference.max_pool2d_backward(dy, argmax, (len(dy), c, height, width))
+    won = argmax >= 0
+    return reference.max_pool2d_backward(np.where(won, dy, 0), np.where(won, argmax, 0), (len(dy), c, height, width))
 
 
 def avg_pool2d_forward(
