@@ -238,5 +238,9 @@ def test_tiles_stay_within_the_registers():
                 assert c <= cols
                 whole = tile_choice.row_tile(rows, cols, machine.tile_limit)
                 assert (whole is None) == (cols > machine.tile_limit)
-                assert whole is None or (whole[0] * cols <= machine.tile_limit and whole[0] <= rows and whole[1] == cols)
+                if whole is not None:
+                    r, c = whole
+                    assert c == cols
+                    assert r <= rows
+                    assert r * c <= machine.tile_limit
             assert tile_choice.column_tile(rows, machine.tile_limit) <= min(rows, machine.tile_limit)
