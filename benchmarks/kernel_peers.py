@@ -74,7 +74,7 @@ def measure(work: Work, rounds: int, seconds: float, *, with_torch: bool) -> dic
         calls |= theirs
         ours = results(work, kernel, (args, options))
         for name, call in theirs.items():
-            check(work, f"PyTorch, {name},", as_ours(work, call()), ours)
+            check(work.name, f"PyTorch, {name},", as_ours(work, call()), ours)
     times = take_turns(calls, rounds, seconds)
     result: dict[str, Any] = {"kernel": work.kernel, "shape": work.shape, "flops": work.flops, "bytes": work.bytes}
     result["seconds"] = {name: median(values) for name, values in times.items()}

@@ -1,4 +1,4 @@
-"""The pages on a layer and a loss of one's own: what they show runs, and is short."""
+"""The pages on a layer, a loss and a kernel of one's own: what they show runs, and is short."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from docs_runner import ROOT, blocks, run_page
 DOCS = ROOT / "docs"
 
 
-@pytest.mark.parametrize("page", ["own_layer", "own_loss"])
+@pytest.mark.parametrize("page", ["own_layer", "own_loss", "own_kernel"])
 def test_the_first_example_has_at_most_30_lines(page):
     _, code = blocks(DOCS / f"{page}.md")[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 30
@@ -26,6 +26,14 @@ def test_the_page_on_a_loss_runs():
     told = run_page(DOCS / "own_loss.md")
     d = np.linspace(-3, 3, 6)[:, None]
     assert told["log_cosh"](d, np.zeros((6, 1)))[0] == pytest.approx(np.log(np.cosh(d)).mean())
+
+
+def test_the_page_on_a_kernel_runs(capsys):
+    told = run_page(DOCS / "own_kernel.md")
+    rows = {row.name: row for row in told["profile"].rows}
+    assert list(rows) == ["loops", "NumPy", "Numba", "fastnn"]
+    assert rows["Numba"].speed_up > 10 and rows["fastnn"].speed_up > 10
+    assert "profile.compare: 'wrong' differs by" in capsys.readouterr().out
 
 
 def test_a_page_runs_in_one_namespace_with_its_own_line_numbers(tmp_path):

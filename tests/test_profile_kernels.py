@@ -145,7 +145,7 @@ def test_loops_agree_with_twins(work):
     part, share = smaller(work.kernel, args)
     assert 0 < share <= 1
     found = results(work, LOOPS[work.kernel], (part, given))
-    check(work, "the loops", found, results(work, getattr(reference, work.kernel), (part, given)))
+    check(work.name, "the loops", found, results(work, getattr(reference, work.kernel), (part, given)))
     assert sum(np.count_nonzero(array) for array in found) > 0
 
 
@@ -335,7 +335,7 @@ def test_pytorch_gives_the_results_of_the_twin(kernel):
     expected = results(work, getattr(reference, kernel), (args, given))
     for layout, call in torch_calls(work, args, given).items():
         found = as_ours(work, call())
-        check(work, layout, found, expected)
+        check(work.name, layout, found, expected)
         found[0].flat[0] += np.float32(1.0)
         with pytest.raises(RuntimeError, match="differs by"):
-            check(work, layout, found, expected)
+            check(work.name, layout, found, expected)

@@ -26,18 +26,20 @@ def as_list(returned: Any) -> list[Array]:
     return [np.asarray(r) for r in (returned if isinstance(returned, tuple | list) else (returned,))]
 
 
-def check(work: Work, who: str, found: Sequence[Array], expected: Sequence[Array]) -> None:
+def check(what: str, who: str, found: Sequence[Array], expected: Sequence[Array], tolerance: float = TOLERANCE) -> None:
     """Stop unless the results are the expected ones, up to rounding.
 
     Raises
     ------
     RuntimeError
     """
+    if len(found) != len(expected):
+        raise RuntimeError(f"{what}: {who} gives {len(found)} results, needed are {len(expected)}")
     for got, want in zip(found, expected, strict=True):
         if got.shape != want.shape:
-            raise RuntimeError(f"{work.name}: {who} gives a result of shape {got.shape}, needed is {want.shape}")
+            raise RuntimeError(f"{what}: {who} gives a result of shape {got.shape}, needed is {want.shape}")
         a, b = np.asarray(got, np.float64), np.asarray(want, np.float64)
         scale = float(np.abs(b).max(initial=0.0))
         difference = float(np.abs(a - b).max(initial=0.0))
-        if not difference <= TOLERANCE * scale:  # also for NaN
-            raise RuntimeError(f"{work.name}: {who} differs by {difference:g} of {scale:g}; nothing is timed")
+        if not difference <= tolerance * scale:  # also for NaN
+            raise RuntimeError(f"{what}: {who} differs by {difference:g} of {scale:g}; nothing is timed")

@@ -142,15 +142,15 @@ def _measure(
     args, given = work.call()
     compiled, twin = getattr(fk, work.kernel), getattr(reference, work.kernel)
     expected = results(work, twin, (args, given))
-    check(work, "the compiled kernel", results(work, compiled, (args, given)), expected)
+    check(work.name, "the compiled kernel", results(work, compiled, (args, given)), expected)
     calls: dict[str, Callable[[], Any]] = {"numpy": lambda: twin(*args, **given)}
     if work.kernel == "conv2d" and "groups" not in given:
         by_columns = {**given, "algorithm": "im2col"}
-        check(work, "the twin by im2col", results(work, twin, (args, by_columns)), expected)
+        check(work.name, "the twin by im2col", results(work, twin, (args, by_columns)), expected)
         calls["im2col"] = lambda: twin(*args, **by_columns)
     theirs = torch_calls(work, args, given) if with_torch else {}
     for layout, torch_call in theirs.items():
-        check(work, f"PyTorch, {layout},", as_ours(work, torch_call()), expected)
+        check(work.name, f"PyTorch, {layout},", as_ours(work, torch_call()), expected)
     times: dict[str, Time] = {}
     share = None
     if with_loops and work.kernel in LOOPS:
@@ -174,7 +174,7 @@ def _loops(work: Work, twin: Callable[..., Any], args: tuple[Any, ...], given: d
     """Compare and time the loops in Python on a part of the work; return the time of the whole, and that share."""
     loops = LOOPS[work.kernel]
     part, share = smaller(work.kernel, args)
-    check(work, "the loops in Python", results(work, loops, (part, given)), results(work, twin, (part, given)))
+    check(work.name, "the loops in Python", results(work, loops, (part, given)), results(work, twin, (part, given)))
     return Time.of([seconds_of(lambda: loops(*part, **given), 0.0) / share for _ in range(LOOP_ROUNDS)]), share
 
 
