@@ -20,7 +20,7 @@ from fastnn.cli import main
 from fastnn.profile import blas, kernel_times, machine, table
 from fastnn.profile.equality import check, results
 from fastnn.profile.kernel_results import RATIOS, SERIES
-from fastnn.profile.loops import LOOPS, smaller
+from fastnn.profile.parts import LOOPS, smaller
 from fastnn.profile.timing import Time, seconds_of, take_turns
 from fastnn.profile.torch_calls import as_ours, torch_calls
 from fastnn.profile.work import every_work
@@ -76,8 +76,8 @@ def test_figures_follow_from_times(measured):
     assert (adam.gflops, adam.share_of_peak) == (None, None)
     ratios = {"loops": conv.loops / conv.one, "numpy": conv.numpy / conv.one, "im2col": conv.im2col / conv.one}
     assert conv.speed_up == ratios | {"torch": None}
-    # Extrapolated: one image of 128 and two filters of six were timed.
-    assert conv.loops_share == pytest.approx(2 / (128 * 6))
+    # Extrapolated: one image of 128 and one filter of six were timed.
+    assert conv.loops_share == pytest.approx(1 / (128 * 6))
     assert conv.loops > 50 * conv.one
 
 
@@ -139,18 +139,24 @@ def test_refusals(arguments, error, text):
     assert fk.get_num_threads() == before
 
 
-@pytest.mark.parametrize("work", [w for w in WORKS if w.kernel in LOOPS], ids=lambda work: work.name)
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_loops_agree_with_twins(work):
-    args, given = work.call()
-    part, share = smaller(work.kernel, args)
+    part, share = smaller(work.kernel, work.call())
     assert 0 < share <= 1
-    found = results(work, LOOPS[work.kernel], (part, given))
-    check(work.name, "the loops", found, results(work, getattr(reference, work.kernel), (part, given)))
+    found = results(work, LOOPS[work.kernel], part)
+    check(work.name, "the loops", found, results(work, getattr(reference, work.kernel), part))
     assert sum(np.count_nonzero(array) for array in found) > 0
 
 
-def test_the_kernels_that_a_course_writes_as_loops_have_loops():
-    assert set(LOOPS) >= {"im2col", "col2im", "conv2d", "max_pool2d", "adam_update"}
+@pytest.mark.parametrize("kernel", sorted(LOOPS))
+def test_the_share_is_that_of_the_results_or_arguments(kernel):
+    work = max((work for work in WORKS if work.kernel == kernel), key=lambda work: work.bytes)
+    part, share = smaller(kernel, work.call())
+
+    def size(call):
+        return call[0][0].size * (call[0][1].size if kernel == "conv2d" else 1)
+
+    assert share == pytest.approx(size(part) / size(work.call()))
 
 
 @pytest.mark.parametrize("wrong", ["compiled", "loops", "nan", "shape"])

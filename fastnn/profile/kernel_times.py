@@ -15,7 +15,7 @@ from .. import info
 from . import blas, machine
 from .equality import check, results
 from .kernel_results import KernelProfile, KernelTime
-from .loops import LOOPS, smaller
+from .parts import LOOPS, smaller
 from .timing import Time, seconds_of, take_turns
 from .torch_calls import as_ours, torch_calls
 from .work import Work, every_work
@@ -153,7 +153,7 @@ def _measure(
         check(work.name, f"PyTorch, {layout},", as_ours(work, torch_call()), expected)
     times: dict[str, Time] = {}
     share = None
-    if with_loops and work.kernel in LOOPS:
+    if with_loops:
         times["loops"], share = _loops(work, twin, args, given)
     prepare = {"one": lambda: fk.set_num_threads(1)}
     calls["one"] = lambda: compiled(*args, **given)
@@ -173,9 +173,10 @@ def _measure(
 def _loops(work: Work, twin: Callable[..., Any], args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Time, float]:
     """Compare and time the loops in Python on a part of the work; return the time of the whole, and that share."""
     loops = LOOPS[work.kernel]
-    part, share = smaller(work.kernel, args)
-    check(work.name, "the loops in Python", results(work, loops, (part, given)), results(work, twin, (part, given)))
-    return Time.of([seconds_of(lambda: loops(*part, **given), 0.0) / share for _ in range(LOOP_ROUNDS)]), share
+    part, share = smaller(work.kernel, (args, given))
+    check(work.name, "the loops in Python", results(work, loops, part), results(work, twin, part))
+    times = [seconds_of(lambda: loops(*part[0], **part[1]), 0.0) / share for _ in range(LOOP_ROUNDS)]
+    return Time.of(times), share
 
 
 def _row(work: Work, times: dict[str, Time], share: float | None, peaks: dict[str, float]) -> KernelTime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ def conv2d(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0, g
     """Sum over channels and window for each pixel of the output."""
     n, _, h, width = x.shape
     filters, channels, kh, kw = w.shape
-    y = np.zeros((n, filters, _out(h, kh, stride, padding), _out(width, kw, stride, padding)), x.dtype)
+    y = np.zeros((n, filters, out_size(h, kh, stride, padding), out_size(width, kw, stride, padding)), x.dtype)
     for i in range(n):
         for f in range(filters):
             first = f // (filters // groups) * channels
@@ -34,7 +33,7 @@ def conv2d(x: Array, w: Array, b: Array, *, stride: int = 1, padding: int = 0, g
 def im2col(x: Array, kernel_size: int, *, stride: int = 1, padding: int = 0) -> Array:
     """Copy each window into a column."""
     n, channels, h, width = x.shape
-    k, oh, ow = kernel_size, _out(h, kernel_size, stride, padding), _out(width, kernel_size, stride, padding)
+    k, oh, ow = kernel_size, out_size(h, kernel_size, stride, padding), out_size(width, kernel_size, stride, padding)
     cols = np.zeros((channels * k * k, n * oh * ow), x.dtype)
     for c in range(channels):
         for p in range(k):
@@ -51,7 +50,7 @@ def im2col(x: Array, kernel_size: int, *, stride: int = 1, padding: int = 0) -> 
 def col2im(cols: Array, x_shape: tuple[int, ...], kernel_size: int, *, stride: int = 1, padding: int = 0) -> Array:
     """Add each column to the window it came from."""
     n, channels, h, width = x_shape
-    k, oh, ow = kernel_size, _out(h, kernel_size, stride, padding), _out(width, kernel_size, stride, padding)
+    k, oh, ow = kernel_size, out_size(h, kernel_size, stride, padding), out_size(width, kernel_size, stride, padding)
     x = np.zeros(x_shape, cols.dtype)
     for c in range(channels):
         for p in range(k):
@@ -93,31 +92,68 @@ def adam_update(params: Array, grads: Array, m: Array, v: Array, *, step: int, l
         params[k] -= lr * (m[k] / (1 - beta1**step)) / (math.sqrt(v[k] / (1 - beta2**step)) + eps)
 
 
-def smaller(kernel: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], float]:
-    """Cut the arguments down to a few samples, filters or parameters; return them and what share of the work is left.
-
-    Each loop does the same for every sample, filter and parameter, so that time goes with the work.
-    """
-    if kernel == "conv2d":
-        x, w, b = args
-        # Filters of a grouped convolution read channels of their own: all of them stay.
-        filters = len(w) if w.shape[1] != x.shape[1] else min(len(w), 2)
-        parts = (x[:1].copy(), w[:filters].copy(), b[:filters].copy())
-        return parts, filters / (len(x) * len(w))
-    if kernel == "im2col":
-        return (args[0][:1].copy(), *args[1:]), 1 / len(args[0])
-    if kernel == "col2im":
-        cols, shape, size = args
-        pixels = cols.shape[1] // shape[0]
-        return (cols[:, :pixels].copy(), (1, *shape[1:]), size), 1 / shape[0]
-    if kernel == "max_pool2d":
-        return (args[0][:1].copy(), *args[1:]), 1 / len(args[0])
-    count = min(len(args[0]), 5000)
-    return tuple(a[:count].copy() for a in args), count / len(args[0])
+def avg_pool2d(x: Array, kernel_size: int) -> Array:
+    """Add up each window."""
+    n, channels, h, width = x.shape
+    k = kernel_size
+    y = np.zeros((n, channels, h // k, width // k), x.dtype)
+    for i in range(n):
+        for c in range(channels):
+            for r in range(h // k):
+                for s in range(width // k):
+                    total = x.dtype.type(0)
+                    for p in range(k):
+                        for q in range(k):
+                            total += x[i, c, r * k + p, s * k + q]
+                    y[i, c, r, s] = total / (k * k)
+    return y
 
 
-LOOPS = {f.__name__: f for f in (im2col, col2im, conv2d, max_pool2d, adam_update)}
+def batch_norm(
+    x: Array, gamma: Array, beta: Array, *, running_mean: Array, running_var: Array, training: bool
+) -> tuple[Array, Array, Array]:
+    """Pass over each channel three times: for its mean, its variance, its values."""
+    n, channels, h, width = x.shape
+    count, momentum, eps = n * h * width, 0.1, 1e-5
+    y, means, inverses = np.empty_like(x), np.empty_like(gamma), np.empty_like(gamma)
+    for c in range(channels):
+        total = squares = 0.0
+        for i in range(n):
+            for r in range(h):
+                for s in range(width):
+                    total += x[i, c, r, s]
+        mean = total / count
+        for i in range(n):
+            for r in range(h):
+                for s in range(width):
+                    squares += (x[i, c, r, s] - mean) ** 2
+        means[c], inverses[c] = mean, 1 / math.sqrt(squares / count + eps)
+        for i in range(n):
+            for r in range(h):
+                for s in range(width):
+                    y[i, c, r, s] = (x[i, c, r, s] - mean) * inverses[c] * gamma[c] + beta[c]
+        running_mean[c] += momentum * (mean - running_mean[c])
+        running_var[c] += momentum * (squares / (count - 1) - running_var[c])
+    return y, means, inverses
 
 
-def _out(size: int, kernel: int, stride: int, padding: int) -> int:
+def softmax_cross_entropy(prediction: Array, target: Array) -> tuple[float, Array]:
+    """Write the loss of each sample and its gradient, class by class."""
+    n, classes = prediction.shape
+    loss, gradient = 0.0, np.empty_like(prediction)
+    for i in range(n):
+        largest = prediction[i, 0]
+        for c in range(1, classes):
+            largest = max(largest, prediction[i, c])
+        total = 0.0
+        for c in range(classes):
+            total += math.exp(prediction[i, c] - largest)
+        loss += math.log(total) + largest - prediction[i, target[i]]
+        for c in range(classes):
+            gradient[i, c] = (math.exp(prediction[i, c] - largest) / total - (c == target[i])) / n
+    return loss / n, gradient
+
+
+def out_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """Count the windows along one side."""
     return (size + 2 * padding - kernel) // stride + 1
