@@ -154,7 +154,7 @@ def test_the_share_is_that_of_the_results_or_arguments(kernel):
     part, share = smaller(kernel, work.call())
 
     def size(call):
-        return call[0][0].size * (call[0][1].size if kernel == "conv2d" else 1)
+        return call[0][0].size * (call[0][1].size if kernel in ("conv2d", "dense") else 1)
 
     assert share == pytest.approx(size(part) / size(work.call()))
 

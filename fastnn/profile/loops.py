@@ -109,6 +109,32 @@ def avg_pool2d(x: Array, kernel_size: int) -> Array:
     return y
 
 
+def dense(x: Array, w: Array, b: Array) -> Array:
+    """Sum over the inputs for each output of each sample."""
+    n, inputs = x.shape
+    y = np.empty((n, len(b)), x.dtype)
+    for i in range(n):
+        for j in range(len(b)):
+            total = b[j]
+            for k in range(inputs):
+                total += x[i, k] * w[k, j]
+            y[i, j] = total
+    return y
+
+
+def relu(x: Array) -> Array:
+    """Compare one element after the other."""
+    y = np.zeros_like(x)
+    n, channels, h, width = x.shape
+    for i in range(n):
+        for c in range(channels):
+            for r in range(h):
+                for s in range(width):
+                    if x[i, c, r, s] > 0:
+                        y[i, c, r, s] = x[i, c, r, s]
+    return y
+
+
 def batch_norm(
     x: Array, gamma: Array, beta: Array, *, running_mean: Array, running_var: Array, training: bool
 ) -> tuple[Array, Array, Array]:

@@ -75,6 +75,32 @@ def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], kernel_size: int) -
     return dx
 
 
+def dense_backward(dy: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
+    """Give each gradient of an output to the inputs, the weights and the bias it came from."""
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros(w.shape[1], w.dtype)
+    n, inputs = x.shape
+    for i in range(n):
+        for j in range(len(db)):
+            db[j] += dy[i, j]
+            for k in range(inputs):
+                dx[i, k] += dy[i, j] * w[k, j]
+                dw[k, j] += dy[i, j] * x[i, k]
+    return dx, dw, db
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """Let the gradient pass where the relu was above 0."""
+    dx = np.zeros_like(dy)
+    n, channels, h, width = dy.shape
+    for i in range(n):
+        for c in range(channels):
+            for r in range(h):
+                for s in range(width):
+                    if y[i, c, r, s] > 0:
+                        dx[i, c, r, s] = dy[i, c, r, s]
+    return dx
+
+
 def batch_norm_backward(dy: Array, x: Array, gamma: Array, mean: Array, inv_std: Array) -> tuple[Array, Array, Array]:
     """Pass over each channel twice: for the gradients of its two parameters, then for those of its values."""
     n, channels, h, width = x.shape

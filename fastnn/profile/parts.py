@@ -12,7 +12,7 @@ from . import loops, loops_backward
 from .work import Call
 
 Part = tuple[Call, float]
-FILTERS, IMAGES, CHANNELS, ROWS, PARAMETERS = 1, 4, 2, 64, 5000
+FILTERS, OUTPUTS, IMAGES, CHANNELS, ROWS, PARAMETERS = 1, 16, 4, 2, 64, 5000
 
 
 def smaller(kernel: str, call: Call) -> Part:
@@ -65,6 +65,19 @@ def _avg_pool_backward(args: Any, given: Any) -> Part:
     return ((dy[:1].copy(), (1, *shape[1:]), size), given), 1 / len(dy)
 
 
+def _dense(args: Any, given: Any) -> Part:
+    x, w, b = args
+    count = min(OUTPUTS, len(b))
+    return ((x[:1].copy(), w[:, :count].copy(), b[:count].copy()), given), count / (len(x) * len(b))
+
+
+def _dense_backward(args: Any, given: Any) -> Part:
+    dy, x, w = args
+    count = min(OUTPUTS, w.shape[1])
+    parts = (dy[:1, :count].copy(), x[:1].copy(), w[:, :count].copy())
+    return (parts, given), count / (len(x) * w.shape[1])
+
+
 def _norm(args: Any, given: Any) -> Part:
     """Take some images and channels, of arrays with four axes and with one."""
     parts = tuple(a[:IMAGES, :CHANNELS].copy() if a.ndim == 4 else a[:CHANNELS].copy() for a in args)
@@ -92,6 +105,10 @@ LOOPS: dict[str, Callable[..., Any]] = {
         loops_backward.max_pool2d_backward,
         loops.avg_pool2d,
         loops_backward.avg_pool2d_backward,
+        loops.dense,
+        loops_backward.dense_backward,
+        loops.relu,
+        loops_backward.relu_backward,
         loops.batch_norm,
         loops_backward.batch_norm_backward,
         loops.softmax_cross_entropy,
@@ -108,6 +125,10 @@ _CUTS: dict[str, Callable[[Any, Any], Part]] = {
     "max_pool2d_backward": _max_pool_backward,
     "avg_pool2d": _image,
     "avg_pool2d_backward": _avg_pool_backward,
+    "dense": _dense,
+    "dense_backward": _dense_backward,
+    "relu": _first(1),
+    "relu_backward": _first(1),
     "batch_norm": _norm,
     "batch_norm_backward": _norm,
     "softmax_cross_entropy": _first(ROWS),

@@ -85,6 +85,26 @@ def _avg_pool_backward(torch: Any, tensor: Any, args: tuple[Any, ...], options: 
     return lambda: torch.ops.aten.avg_pool2d_backward(dy, x, [2, 2], [2, 2], [0, 0], False, True, None)
 
 
+def _dense(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
+    x, w, b = map(tensor, args)
+    return lambda: torch.addmm(b, x, w)
+
+
+def _dense_backward(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
+    dy, x, w = map(tensor, args)
+    return lambda: (dy @ w.T, x.T @ dy, dy.sum(0))
+
+
+def _relu(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
+    x = tensor(args[0])
+    return lambda: torch.relu(x)
+
+
+def _relu_backward(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
+    dy, y = map(tensor, args)
+    return lambda: torch.ops.aten.threshold_backward(dy, y, 0)
+
+
 def _batch_norm(torch: Any, tensor: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], Any]:
     x, gamma, beta = map(tensor, args)
     mean, var = tensor(options["running_mean"]), tensor(options["running_var"])
@@ -145,6 +165,10 @@ _MAKERS = {
     "max_pool2d_backward": _max_pool_backward,
     "avg_pool2d": _avg_pool,
     "avg_pool2d_backward": _avg_pool_backward,
+    "dense": _dense,
+    "dense_backward": _dense_backward,
+    "relu": _relu,
+    "relu_backward": _relu_backward,
     "batch_norm": _batch_norm,
     "batch_norm_backward": _batch_norm_backward,
     "im2col": _im2col,

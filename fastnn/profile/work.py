@@ -184,6 +184,35 @@ def normalisation(label: str, batch: int, channels: int, size: int) -> tuple[Wor
     )  # fmt: skip
 
 
+def dense(label: str, batch: int, inputs: int, outputs: int) -> tuple[Work, ...]:
+    """Make the works of a dense layer, both ways."""
+    text = f"{label} ({batch}x{inputs}, {outputs})"
+    flops = 2 * batch * inputs * outputs
+    x, w, y = (batch, inputs), (inputs, outputs), (batch, outputs)
+
+    def weights(rng: np.random.Generator) -> Array:
+        return _normal(rng, *w) / np.float32(np.sqrt(inputs))
+
+    return (
+        Work("dense", text, lambda r: ((_normal(r, *x), weights(r), _normal(r, outputs)), {}), flops, _bytes(x, w, y)),
+        Work("dense_backward", text, lambda r: ((_normal(r, *y), _normal(r, *x), weights(r)), {}), 2 * flops,
+             _bytes(y, x, w, x, w)),
+    )  # fmt: skip
+
+
+def activation(label: str, *x: int) -> tuple[Work, ...]:
+    """Make the works of a relu, both ways."""
+    text = f"{label} ({'x'.join(map(str, x))})"
+
+    def backward(rng: np.random.Generator) -> Call:
+        return (_normal(rng, *x), np.maximum(_normal(rng, *x), 0)), {}
+
+    return (
+        Work("relu", text, lambda r: ((_normal(r, *x),), {}), 0, 2 * _bytes(x)),
+        Work("relu_backward", text, backward, 0, 3 * _bytes(x)),
+    )
+
+
 def columns(c: Convolution) -> tuple[Work, ...]:
     """Make the works of a convolution's matrix of columns."""
     cols = (c.channels * c.kernel**2, c.batch * c.out**2)
@@ -224,6 +253,8 @@ def every_work() -> tuple[Work, ...]:
         if c.groups == 1 and c.kernel > 1 and c.batch > 1 and prod(c.y) * prod(c.w[1:]) < 6e7:
             works += columns(c)
     works += pooling("LeNet-5", 128, 6, 24) + pooling("Keras CNN", 128, 32, 28) + pooling("VGG-small", 64, 64, 16)
+    works += dense("LeNet-5 dense 1", 128, 256, 120) + dense("Keras CNN dense", 128, 3136, 128)
+    works += activation("LeNet-5", 128, 6, 24, 24) + activation("ResNet-8", 64, 16, 32, 32)
     works += normalisation("ResNet-8", 64, 16, 32) + normalisation("separable", 64, 128, 16)
     works += [loss(32, 10), loss(128, 10), loss(1000, 100)]
     works += [adam("MLP 4-32-16-4", 756), adam("layer", 10_000), adam("LeNet-5", 44_426), adam("layer", 100_000)]
