@@ -17,6 +17,7 @@ import fastnn as fn
 import fastnn_kernels as fk
 from fastnn import profile
 from fastnn.cli import main
+from fastnn.cli import profile as command
 from fastnn.profile import blas, kernel_times, machine, table
 from fastnn.profile.equality import check, results
 from fastnn.profile.kernel_results import RATIOS, SERIES
@@ -107,6 +108,28 @@ def test_the_table_has_a_line_a_kernel_under_its_shape(measured):
     assert f"{table.digits(measured.rows[0].speed_up['numpy'], 2)}x" in conv.split()
     assert any("timed on a small part of the work and extrapolated" in line for line in lines)
     assert "200 GFLOP/s, 10.0 GB/s" in str(measured)
+
+
+def test_a_narrow_terminal_gets_two_tables(measured):
+    wide, narrow = str(measured).splitlines(), measured.as_text(80).splitlines()
+    top = narrow.index("", 1)
+    tables = narrow[:top], narrow[top + 1 : narrow.index("", top + 1)]
+    assert max(map(len, [*tables[0], *tables[1]])) <= 80
+    for table_lines in tables:
+        assert len(table_lines) == wide.index("") and table_lines[0].startswith("kernel")
+        assert [line[:10] for line in table_lines[2:]] == [line[:10] for line in wide[2 : wide.index("")]]
+    full = {" ".join(line.split()) for line in wide}
+    both = {" ".join([*one.split(), *other.split()[1:]]) for one, other in zip(*tables, strict=True)}
+    rows = [line for line in full if line.startswith(("conv2d ", "im2col ", "adam_update "))]
+    assert len(rows) == len(measured.rows) and set(rows) <= both
+    assert measured.as_text(200) == str(measured)
+
+
+@pytest.mark.parametrize(("terminal", "width"), [(True, 91), (False, None)])
+def test_the_command_looks_how_wide_the_terminal_is(monkeypatch, terminal, width):
+    monkeypatch.setenv("COLUMNS", "91")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert command.width() == width
 
 
 def test_on_one_thread_without_loops():

@@ -1,6 +1,7 @@
 """`fastnn profile kernels`."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with pictures")
 
 
+def width() -> int | None:
+    """Give the width of the terminal, or None for a file or pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def run_kernels(options: argparse.Namespace) -> None:
     """Measure, print, write; what was done before Ctrl-C is shown too."""
     outputs.check(json=options.json, csv=options.csv, html=options.html)
@@ -55,7 +61,7 @@ def run_kernels(options: argparse.Namespace) -> None:
             torch=not options.no_torch,
             progress=status.show,
         )
-    print(found, flush=True)
+    print(found.as_text(width()), flush=True)
     outputs.write_all(
         (options.json, lambda path: jsonfile.write(path, found.to_dict())),
         (options.csv, lambda path: atomic.write(path, found.to_csv().encode())),

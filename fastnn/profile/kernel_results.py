@@ -121,9 +121,13 @@ class KernelProfile:
         return page.of_kernels(self)
 
     def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, width: int | None = None) -> str:
+        """Return the table for lines of so many characters: two tables one below the other where it is wider."""
         if not self.rows:
             return "Interrupted before the first kernel was done."
-        lines = [self._table(), ""]
+        lines = [self._table(width), ""]
         if any(row.loops is not None for row in self.rows):
             lines.append("* loops in plain Python, timed on a small part of the work and extrapolated.")
         lines.append("12x after a time: the compiled kernel is 12 times as fast, on one thread (PyTorch: on all).")
@@ -145,7 +149,7 @@ class KernelProfile:
     def _threads(self) -> str:
         return "1 thread" if self.threads == 1 else f"{self.threads} threads"
 
-    def _table(self) -> str:
+    def _table(self, width: int | None) -> str:
         rows = self.rows
 
         def slower(name: str) -> list[str]:
@@ -172,4 +176,4 @@ class KernelProfile:
         groups: dict[str, list[list[str]]] = {}
         for k, row in enumerate(rows):
             groups.setdefault(row.shape, []).append([row.kernel, *(column[k] for column in columns.values())])
-        return table.lay_out(["kernel", *columns], groups.items())
+        return table.lay_out(["kernel", *columns], groups.items(), width)

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
-def lay_out(head: Sequence[str], groups: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> str:
+def lay_out(
+    head: Sequence[str], groups: Iterable[tuple[str, Sequence[Sequence[str]]]], width: int | None = None
+) -> str:
     """Write a table: the first column is text, the rest are numbers, at the right of their columns.
 
     Parameters
@@ -17,23 +19,35 @@ def lay_out(head: Sequence[str], groups: Iterable[tuple[str, Sequence[Sequence[s
     groups : iterable of (title, rows)
         Rows of as many cells as the head has, under a line of their own unless the title is empty. Columns without
         any cell are left out.
+    width : int, optional
+        Characters of a line; what does not fit follows in a second table, with the first column again.
     """
     groups = [(title, [list(row) for row in rows]) for title, rows in groups]
-    every = [row for _, rows in groups for row in rows]
-    shown = [k for k in range(len(head)) if k == 0 or any(row[k] for row in every)]
-    indent = "  " if any(title for title, _ in groups) else ""
-    widths = {k: max(len(row[k]) for row in [list(head), *every]) for k in shown}
+    every = [list(head), *(row for _, rows in groups for row in rows)]
+    indent = 2 if any(title for title, _ in groups) else 0
+    widths = [max(len(row[k]) for row in every) for k in range(len(head))]
+    widths[0] += indent
+    tables: list[list[int]] = [[]]
+    for k in range(1, len(head)):
+        if not any(row[k] for row in every[1:]):
+            continue
+        needed = widths[0] + sum(widths[j] + 2 for j in [*tables[-1], k])
+        if width is not None and needed > width and tables[-1]:
+            tables.append([])
+        tables[-1].append(k)
 
-    def line(cells: Sequence[str], before: str) -> str:
-        numbers = [f"{cells[k]:>{widths[k]}}" for k in shown[1:]]
-        return "  ".join([f"{before + cells[0]:<{widths[0] + len(indent)}}", *numbers]).rstrip()
+    def line(cells: Sequence[str], columns: list[int], before: int = 0) -> str:
+        first = f"{' ' * before + cells[0]:<{widths[0]}}"
+        return "  ".join([first, *(f"{cells[k]:>{widths[k]}}" for k in columns)]).rstrip()
 
-    lines = [line(head, "")]
-    lines.append("-" * max(len(lines[0]), len(indent) + sum(widths.values()) + 2 * len(shown) - 2))
-    for title, rows in groups:
-        lines += [title] if title else []
-        lines += [line(row, indent) for row in rows]
-    return "\n".join(lines)
+    texts = []
+    for columns in tables:
+        lines = [line(head, columns), "-" * (widths[0] + sum(widths[k] + 2 for k in columns))]
+        for title, rows in groups:
+            lines += [title] if title else []
+            lines += [line(row, columns, indent) for row in rows]
+        texts.append("\n".join(lines))
+    return "\n\n".join(texts)
 
 
 def pairs(first: Sequence[str], second: Sequence[str]) -> list[str]:
