@@ -241,6 +241,14 @@ def test_ctrl_c_while_a_kernel_runs_on_one_thread(monkeypatch):
     assert fk.get_num_threads() == before
 
 
+def test_one_thread_is_one_and_all_are_all(monkeypatch):
+    right, seen = fk.relu, []
+    monkeypatch.setattr(fk, "relu", lambda x: (seen.append(fk.get_num_threads()), right(x))[1])
+    profile.kernels("relu", shape="LeNet", threads=2, loops=False, **QUICK)
+    # Compared on all; then on one and on all in turn, a round to warm up and two that count.
+    assert seen == [2] + [1, 2] * 3
+
+
 def test_calls_take_turns():
     called = []
     calls = {"a": lambda: called.append("a"), "b": lambda: called.append("b")}

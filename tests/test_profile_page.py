@@ -68,6 +68,13 @@ def test_every_kernel_is_a_point_with_its_name_under_the_pointer():
     ]
 
 
+def test_points_stand_at_operations_a_byte():
+    conv, _, adam, loss = (float(a["cx"]) for a in Page(FULL.to_html()).of("circle"))
+    axis = drawings.LogAxis(-1, 2, drawings.LEFT, drawings.ROOF_SIZE[0] - drawings.RIGHT)
+    assert conv == pytest.approx(axis(22_118_400 / 2_171_480), abs=0.1)
+    assert adam == loss == pytest.approx(axis(0.25), abs=0.1)
+
+
 def test_points_stand_where_their_numbers_say():
     text = drawings.roofline(
         [drawings.Point("point-0", 10.0, 100.0, "a"), drawings.Point("point-1", 1.0, 10.0, "b")], 100.0, 10.0

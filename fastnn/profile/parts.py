@@ -12,7 +12,7 @@ from . import loops, loops_backward
 from .work import Call
 
 Part = tuple[Call, float]
-FILTERS, OUTPUTS, IMAGES, CHANNELS, ROWS, PARAMETERS = 1, 16, 4, 2, 64, 5000
+FILTERS, SAMPLES, OUTPUTS, IMAGES, CHANNELS, ROWS, PARAMETERS = 1, 2, 8, 4, 2, 64, 5000
 
 
 def smaller(kernel: str, call: Call) -> Part:
@@ -67,15 +67,15 @@ def _avg_pool_backward(args: Any, given: Any) -> Part:
 
 def _dense(args: Any, given: Any) -> Part:
     x, w, b = args
-    count = min(OUTPUTS, len(b))
-    return ((x[:1].copy(), w[:, :count].copy(), b[:count].copy()), given), count / (len(x) * len(b))
+    n, count = min(SAMPLES, len(x)), min(OUTPUTS, len(b))
+    return ((x[:n].copy(), w[:, :count].copy(), b[:count].copy()), given), n * count / (len(x) * len(b))
 
 
 def _dense_backward(args: Any, given: Any) -> Part:
     dy, x, w = args
-    count = min(OUTPUTS, w.shape[1])
-    parts = (dy[:1, :count].copy(), x[:1].copy(), w[:, :count].copy())
-    return (parts, given), count / (len(x) * w.shape[1])
+    n, count = min(SAMPLES, len(x)), min(OUTPUTS, w.shape[1])
+    parts = (dy[:n, :count].copy(), x[:n].copy(), w[:, :count].copy())
+    return (parts, given), n * count / (len(x) * w.shape[1])
 
 
 def _norm(args: Any, given: Any) -> Part:
