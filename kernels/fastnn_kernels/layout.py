@@ -2,8 +2,11 @@
 
 from ._jit import kernel
 from .convert import copy_as, load_as
-from .simd import lanes, vload, vstore
+from .simd import lanes, prefetch, vload, vstore
 from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpose
+
+# Vectors of a sample that are fetched ahead.
+_AHEAD = 4
 
 
 @kernel
@@ -24,6 +27,8 @@ def gather_block(x, size, samples, first, y, yo):
     elif size >= L:
         for q in range(-(-size // L)):
             f = min(q * L, size - L)
+            for lane in range(L):
+                prefetch(x, samples[first + lane] * size + f + _AHEAD * L)
             tile_gather(t, x, f, samples, first, size)
             tile_transpose(t)
             tile_store(t, y, yo + f * L, L, 0)
