@@ -8,16 +8,16 @@ weight gradient) and takes 25 each.
 from ._jit import kernel
 from .conv_block import start_tile
 from .simd import lanes
-from .tile import tile_cols, tile_like, tile_load, tile_rows, tile_store, tile_store_sums, tile_zero
+from .tile import tile_cols, tile_like, tile_load, tile_relu, tile_rows, tile_store, tile_store_sums, tile_zero
 from .tile_taps import fixed, number, tile_taps, tile_taps_back, tile_taps_dot
 
 
 @kernel
 def conv2d_taps_block(form, taps, x, xo, x_channel, x_row, packed, po, bias, bo, y, yo, y_channel, y_row,
-                      channels, kh, filters, oh, ow, groups, has_bias):
+                      channels, kh, filters, oh, ow, groups, has_bias, relu):
     """Convolve one lane block; `form` has the sizes of a tile of (filters, columns), `taps` the kernel's width.
 
-    `channels` and `filters` are those of one group.
+    `channels` and `filters` are those of one group; `relu` tells whether to take that of the sums.
     """
     L = lanes(x)
     t = tile_like(form)
@@ -40,6 +40,8 @@ def conv2d_taps_block(form, taps, x, xo, x_channel, x_row, packed, po, bias, bo,
                         tile_taps(t, taps, x, xp, packed, wp)
                         xp += x_row
                         wp += step
+                if relu:
+                    tile_relu(t)
                 tile_store(t, y, yo + k * y_channel + h * y_row + col * L, y_channel, L)
 
 
@@ -74,6 +76,43 @@ def conv2d_taps_backward_input_block(form, taps, left, maps, dy, dyo, dy_channel
 
 
 @kernel
+def taps_weight_strip(form, steps, dy, dyo, dy_channel, dy_row, x, xo, x_channel, x_row, rows, ow, channels, kh,
+                      begin, end, dw, to, m, place):
+    """Add the products of `rows` rows of maps to a tile of filters' weight gradients, for all channels and rows of w.
+
+    Between the strips of a map the tiles wait at `place`: `begin` and `end` tell the first strip and the last, which
+    sums over the lanes.
+    """
+    L = lanes(x)
+    t = tile_like(form)
+    kw = tile_cols(t)
+    span = number(steps)
+    size = tile_rows(t) * kw * L
+    for c in range(channels):
+        for i in range(kh):
+            if begin:
+                tile_zero(t)
+            else:
+                tile_load(t, m, place, kw * L, L)
+            for h in range(rows):
+                dyp = dyo + h * dy_row
+                xp = xo + c * x_channel + (h + i) * x_row
+                for _ in range(ow // span):
+                    tile_taps_dot(t, steps, dy, dyp, dy_channel, x, xp)
+                    dyp += span * L
+                    xp += span * L
+                for _ in range(ow % span):
+                    tile_taps_dot(t, fixed(1), dy, dyp, dy_channel, x, xp)
+                    dyp += L
+                    xp += L
+            if end:
+                tile_store_sums(t, dw, to + (c * kh + i) * kw, channels * kh * kw, 1)
+            else:
+                tile_store(t, m, place, kw * L, L)
+            place += size
+
+
+@kernel
 def conv2d_taps_backward_weight_block(form, steps, dy, dyo, dy_channel, dy_row, x, xo, x_channel, x_row, dw, dwo,
                                       channels, kh, filters, oh, ow, groups, strip, passing, sums, so):
     """Gradient of the weights of one lane block, (groups * filters, channels, kh, kw), summed over pixels and lanes.
@@ -82,37 +121,17 @@ def conv2d_taps_backward_weight_block(form, steps, dy, dyo, dy_channel, dy_row, 
     `sums` are those of `conv2d_backward_weight_block`.
     """
     L = lanes(x)
-    t = tile_like(form)
-    kb = tile_rows(t)
-    kw = tile_cols(t)
-    span = number(steps)
+    kb, kw = tile_rows(form), tile_cols(form)
     tiles = -(-filters // kb)
     for f0 in range(0, groups * tiles, passing):
         for start in range(0, oh, strip):
-            last = min(start + strip, oh)
-            place = so
+            rows = min(strip, oh - start)
             for f in range(f0, min(f0 + passing, groups * tiles)):
                 group = f // tiles
                 k = group * filters + min((f - group * tiles) * kb, filters - kb)
-                for c in range(channels):
-                    for i in range(kh):
-                        if start == 0:
-                            tile_zero(t)
-                        else:
-                            tile_load(t, sums, place, kw * L, L)
-                        for h in range(start, last):
-                            dyp = dyo + k * dy_channel + h * dy_row
-                            xp = xo + (group * channels + c) * x_channel + (h + i) * x_row
-                            for _ in range(ow // span):
-                                tile_taps_dot(t, steps, dy, dyp, dy_channel, x, xp)
-                                dyp += span * L
-                                xp += span * L
-                            for _ in range(ow % span):
-                                tile_taps_dot(t, fixed(1), dy, dyp, dy_channel, x, xp)
-                                dyp += L
-                                xp += L
-                        if last < oh:
-                            tile_store(t, sums, place, kw * L, L)
-                        else:
-                            tile_store_sums(t, dw, dwo + ((k * channels + c) * kh + i) * kw, channels * kh * kw, 1)
-                        place += kb * kw * L
+                taps_weight_strip(
+                    form, steps, dy, dyo + k * dy_channel + start * dy_row, dy_channel, dy_row,
+                    x, xo + group * channels * x_channel + start * x_row, x_channel, x_row, rows, ow, channels, kh,
+                    start == 0, start + rows == oh, dw, dwo + k * channels * kh * kw,
+                    sums, so + (f - f0) * channels * kh * kb * kw * L,
+                )  # fmt: skip

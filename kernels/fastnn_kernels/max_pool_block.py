@@ -8,12 +8,13 @@ from .vmath import vset
 
 
 @kernel
-def max_pool2d_block(kh, kw, x, xo, x_channel, x_row, y, yo, y_channel, y_row, index, io,
+def max_pool2d_block(kh, kw, x, xo, x_channel, x_row, y, yo, y_channel, y_row, index, io, i_channel,
                      channels, height, width, oh, ow, sh, sw, dh, dw, top, left, want_index, relu):
     """Largest element of each window, and its number i * kw + j within the window, as a float.
 
     Windows are clipped to the input, which is what padding with -inf amounts to. The first maximum wins. With `relu`
-    its relu is taken, and where that has no gradient the number is -1.
+    its relu is taken, and where that has no gradient the number is -1. The numbers of a channel follow each other,
+    channels are `i_channel` apart.
     """
     L = lanes(x)
     zero = vset(x, 0.0)
@@ -35,7 +36,7 @@ def max_pool2d_block(kh, kw, x, xo, x_channel, x_row, y, yo, y_channel, y_row, i
                     best = vrelu(best)
                 vstore(y, yo + c * y_channel + h * y_row + w * L, best)
                 if want_index:
-                    vstore(index, io + ((c * oh + h) * ow + w) * L, where)
+                    vstore(index, io + c * i_channel + (h * ow + w) * L, where)
 
 
 @inline
@@ -52,7 +53,7 @@ def _window(kh, kw, x, xo, i_step, j_step, i0, i1, j0, j1):
 
 
 @kernel
-def max_pool2d_backward_block(kh, kw, dy, do, d_channel, d_row, index, io, dx, xo, x_channel, x_row,
+def max_pool2d_backward_block(kh, kw, dy, do, d_channel, d_row, index, io, i_channel, dx, xo, x_channel, x_row,
                               channels, height, width, oh, ow, sh, sw, dh, dw, top, left):
     """Hand each output's gradient to the element that won; overlapping windows add."""
     L = lanes(dx)
@@ -70,7 +71,7 @@ def max_pool2d_backward_block(kh, kw, dy, do, d_channel, d_row, index, io, dx, x
         for h in range(oh):
             for w in range(ow):
                 g = vload(dy, do + c * d_channel + h * d_row + w * L)
-                won = vload(index, io + ((c * oh + h) * ow + w) * L)
+                won = vload(index, io + c * i_channel + (h * ow + w) * L)
                 r = h * sh - top
                 s = w * sw - left
                 p = xo + c * x_channel + r * x_row + s * L

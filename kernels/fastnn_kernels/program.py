@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .convert import SAME
+from .fusion import fuse
 from .load_rows import load_rows
 from .ops.shape import zero_halo_call
 from .ops.update import CHUNK_COLUMNS, CHUNK_SIZE, COMPLETE_CHUNK_SIZE, norm_elements, update_phases
@@ -84,7 +85,7 @@ def make_program(
         rows.append(replace(tape.loss, attrs={**tape.loss.attrs, "weighted": weighted}))
         if backward:
             rows += tape.backward()
-    schedule = make_schedule(rows, tape, machine)
+    schedule = make_schedule(fuse(rows, machine), tape, machine)
     return _Tables(tape, schedule, place(schedule, machine), machine).program(backward, update)
 
 

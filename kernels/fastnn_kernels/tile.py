@@ -123,6 +123,22 @@ def tile_zero(typingctx, t):
 
 
 @intrinsic
+def tile_relu(typingctx, t):
+    """Take the relu of all vectors; a NaN stays a NaN."""
+
+    def codegen(context, builder, sig, args):
+        zero = simd.constant(t.vector, 0.0)
+        for r in range(t.rows):
+            for c in range(t.cols):
+                place = _element(builder, t, args[0], r, c)
+                value = builder.load(place)
+                builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), place)
+        return _void(context)
+
+    return types.void(t), codegen
+
+
+@intrinsic
 def tile_splat(typingctx, t, memory, offset, row_stride):
     """Set row r to the scalar ``memory[offset + r * row_stride]`` (a bias)."""
 

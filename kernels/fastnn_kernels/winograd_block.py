@@ -12,7 +12,8 @@ alone.
 
 from ._jit import inline, kernel
 from .conv_block import product
-from .simd import lanes, vload, vstore
+from .elementwise_block import vrelu
+from .simd import lanes, vbeats, vload, vnot_below, vstore, vwhere
 from .tile import tile_cols, tile_like, tile_rows, tile_store, tile_zero
 from .vmath import vset
 
@@ -75,55 +76,116 @@ def _sums(m, p, step):
     return _out_of(vload(m, p), vload(m, p + 4 * step), vload(m, p + 8 * step), vload(m, p + 12 * step))
 
 
+@inline
+def _tile_outputs(m, p, m_point, b):
+    """Make the four outputs of a tile, whose points start at `p`: upper left and right, lower left and right."""
+    # Columns of the points first: point i * 4 + j is row i, column j.
+    a0, a1 = _sums(m, p, m_point)
+    b0, b1 = _sums(m, p + m_point, m_point)
+    c0, c1 = _sums(m, p + 2 * m_point, m_point)
+    d0, d1 = _sums(m, p + 3 * m_point, m_point)
+    e, f = _out_of(a0, b0, c0, d0)
+    g, h = _out_of(a1, b1, c1, d1)
+    return e + b, f + b, g + b, h + b
+
+
 @kernel
-def transform_outputs(m, mo, m_point, filters, first, span, wide, bias, bo, has_bias, y, yo, y_channel, y_row):
-    """Make the outputs of m, [point][filter][tile], with the bias."""
+def transform_outputs(m, mo, m_point, filters, first, span, wide, bias, bo, has_bias, relu, y, yo, y_channel, y_row):
+    """Make the outputs of m, [point][filter][tile], with the bias and, where wanted, of those the relu."""
     L = lanes(m)
     for k in range(filters):
         b = vset(m, bias[bo + k] if has_bias else 0.0)
         for i in range(span):
             tile = first + i
-            p = mo + (k * span + i) * L
-            # Columns of the points first: point i * 4 + j is row i, column j.
-            a0, a1 = _sums(m, p, m_point)
-            b0, b1 = _sums(m, p + m_point, m_point)
-            c0, c1 = _sums(m, p + 2 * m_point, m_point)
-            d0, d1 = _sums(m, p + 3 * m_point, m_point)
             to = yo + k * y_channel + tile // wide * 2 * y_row + tile % wide * 2 * L
-            e, f = _out_of(a0, b0, c0, d0)
-            vstore(y, to, e + b)
-            vstore(y, to + L, f + b)
-            e, f = _out_of(a1, b1, c1, d1)
-            vstore(y, to + y_row, e + b)
-            vstore(y, to + y_row + L, f + b)
+            e, f, g, h = _tile_outputs(m, mo + (k * span + i) * L, m_point, b)
+            if relu:
+                e, f, g, h = vrelu(e), vrelu(f), vrelu(g), vrelu(h)
+            vstore(y, to, e)
+            vstore(y, to + L, f)
+            vstore(y, to + y_row, g)
+            vstore(y, to + y_row + L, h)
+
+
+@inline
+def _beaten(best, where, new, number):
+    beats = vbeats(new, best)
+    return vwhere(beats, new, best), vwhere(beats, vset(best, number), where)
+
+
+@kernel
+def transform_pooled(m, mo, m_point, filters, first, span, wide, bias, bo, has_bias, relu, y, yo, y_channel, y_row,
+                     index, io, i_channel, want_index):
+    """Make the maxima of the outputs of each tile, and their numbers as `max_pool2d_block` has them."""
+    L = lanes(m)
+    zero = vset(m, 0.0)
+    for k in range(filters):
+        b = vset(m, bias[bo + k] if has_bias else 0.0)
+        for i in range(span):
+            tile = first + i
+            e, f, g, h = _tile_outputs(m, mo + (k * span + i) * L, m_point, b)
+            best, where = _beaten(e, zero, f, 1.0)
+            best, where = _beaten(best, where, g, 2.0)
+            best, where = _beaten(best, where, h, 3.0)
+            if relu:
+                where = vwhere(vnot_below(best, zero), where, vset(m, -1.0))
+                best = vrelu(best)
+            vstore(y, yo + k * y_channel + tile // wide * y_row + tile % wide * L, best)
+            if want_index:
+                vstore(index, io + k * i_channel + tile * L, where)
+
+
+@inline
+def _products(t, v, vo, v_point, channels, span, u, uo, m, mo, m_point):
+    """Multiply the points of a span by those of the weights of a register tile's filters."""
+    L = lanes(v)
+    kb = tile_rows(t)
+    for e in range(POINTS):
+        tile_zero(t)
+        product(t, v, vo + e * v_point, L, 0, 0, span * L, u, uo + e * channels * kb, 1, 0, 0, kb, 1, 1, channels)
+        tile_store(t, m, mo + e * m_point, span * L, L)
 
 
 @kernel
 def winograd_block(form, x, xo, x_channel, x_row, u, uo, bias, bo, y, yo, y_channel, y_row, channels, filters,
-                   tiles, wide, has_bias, v, vo, v_point, m, mo, m_point):
+                   tiles, wide, has_bias, relu, v, vo, v_point, m, mo, m_point):
     """Convolve one lane block; `form` has the sizes of a register tile of (filters, tiles of outputs).
 
     `u` has the transformed weights as `winograd_weights` packs them; x starts at the first input of the first tile.
     `v` and `m` are scratch for a span, of its inputs and of the sums of a register tile's filters; from one point to
     the next there are `v_point` and `m_point` elements.
     """
-    L = lanes(x)
     t = tile_like(form)
     kb = tile_rows(t)
     span = tile_cols(t)
-    parts = -(-filters // kb)
     for s in range(-(-tiles // span)):
         first = min(s * span, tiles - span)
         transform_inputs(x, xo, x_channel, x_row, channels, first, span, wide, v, vo, v_point)
-        for f in range(parts):
+        for f in range(-(-filters // kb)):
             k = min(f * kb, filters - kb)
-            for e in range(POINTS):
-                tile_zero(t)
-                product(t, v, vo + e * v_point, L, 0, 0, span * L,
-                        u, uo + (f * POINTS + e) * channels * kb, 1, 0, 0, kb, 1, 1, channels)
-                tile_store(t, m, mo + e * m_point, span * L, L)
-            transform_outputs(m, mo, m_point, kb, first, span, wide, bias, bo + k, has_bias,
+            _products(t, v, vo, v_point, channels, span, u, uo + f * POINTS * channels * kb, m, mo, m_point)
+            transform_outputs(m, mo, m_point, kb, first, span, wide, bias, bo + k, has_bias, relu,
                               y, yo + k * y_channel, y_channel, y_row)
+
+
+@kernel
+def winograd_pool_block(form, x, xo, x_channel, x_row, u, uo, bias, bo, y, yo, y_channel, y_row, index, io, i_channel,
+                        channels, filters, tiles, wide, has_bias, relu, want_index, v, vo, v_point, m, mo, m_point):
+    """Convolve one lane block and take the maxima of windows of 2 x 2, which are the tiles.
+
+    The arguments are those of `winograd_block` and, for the maxima, of `max_pool2d_block`.
+    """
+    t = tile_like(form)
+    kb = tile_rows(t)
+    span = tile_cols(t)
+    for s in range(-(-tiles // span)):
+        first = min(s * span, tiles - span)
+        transform_inputs(x, xo, x_channel, x_row, channels, first, span, wide, v, vo, v_point)
+        for f in range(-(-filters // kb)):
+            k = min(f * kb, filters - kb)
+            _products(t, v, vo, v_point, channels, span, u, uo + f * POINTS * channels * kb, m, mo, m_point)
+            transform_pooled(m, mo, m_point, kb, first, span, wide, bias, bo + k, has_bias, relu,
+                             y, yo + k * y_channel, y_channel, y_row, index, io + k * i_channel, i_channel, want_index)
 
 
 @kernel

@@ -7,6 +7,7 @@ from .avg_pool import ADAPTIVE_AVG_POOL2D, AVG_POOL2D, GLOBAL_AVG_POOL2D
 from .batch_norm import BATCH_NORM
 from .concat import CONCAT
 from .conv import CONV2D
+from .conv_pool import CONV2D_MAX_POOL2D
 from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .dropout import DROPOUT
@@ -34,6 +35,7 @@ for _op in (
     ADD,
     CONCAT,
     CONV2D,
+    CONV2D_MAX_POOL2D,
     CONV_TRANSPOSE2D,
     MAX_POOL2D,
     AVG_POOL2D,

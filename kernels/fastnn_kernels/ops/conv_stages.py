@@ -43,7 +43,7 @@ def read_options(attrs: Mapping[str, Any]) -> Options:
 
 
 # Bytes of the maps' rows that a weight gradient goes over again and again: most of a small first-level cache.
-_STRIP_BYTES = 24 * 2**10
+STRIP_BYTES = 24 * 2**10
 # Bytes of its tiles that wait from strip to strip: a part of the second-level cache.
 _SUMS_BYTES = 640 * 2**10
 
@@ -68,11 +68,13 @@ class _Sizes(NamedTuple):
     groups: int
 
 
-def _sizes(row, images, maps):
+def conv_sizes(row, images, maps):
+    """Sizes of a row's convolution from its operand `images` to `maps`, or to maps of the attribute `maps_shape`."""
     w_shape = row.params["w"].shape if "w" in row.params else row.attrs["shapes"]["w_shape"]
+    maps_shape = row.attrs["maps_shape"] if "maps_shape" in row.attrs else row.values[maps].shape
     options = read_options(row.attrs)
     top, _, left, _ = options.padding
-    return _Sizes(w_shape[1], *row.values[images].shape[1:], w_shape[0] // options.groups, *row.values[maps].shape[1:],
+    return _Sizes(w_shape[1], *row.values[images].shape[1:], w_shape[0] // options.groups, *maps_shape[1:],
                   *w_shape[2:], *options.stride, top, left, *options.dilation, options.groups)
 
 
@@ -86,7 +88,7 @@ def conv2d_pack(t):
     return 0
 
 
-def _pack_stage(layout, width, wanted):
+def pack_stage(layout, width, wanted):
     """Pack as ``layout(row) -> (groups, first, inner, first stride, inner stride, taps)`` in tiles of `width`."""
 
     def call(row, places, machine):
@@ -100,14 +102,25 @@ def _pack_stage(layout, width, wanted):
     return Stage(Axis.TILE, ("w",), ("packed",), call, temps=temps, wanted=wanted)
 
 
-def _is_packed(sizes, flip):
+def is_packed(sizes, flip):
     """Tell for a row whether its convolution runs in lane blocks with the weights as they are."""
     return lambda row, machine: is_wide(row, machine) and winograd.describe(sizes(row), flip) is None
 
 
+def forward_tile(s, machine):
+    """Register tile of (filters, columns) of a convolution."""
+    return tile_choice.product_tile(s.filters, s.ow, s.channels * s.kh * s.kw, machine.tile_limit)
+
+
+def forward_layout(s):
+    """Layout of the weights that a convolution packs, as `pack_stage` takes it."""
+    taps = s.kh * s.kw
+    return s.groups, s.filters, s.channels, s.channels * taps, taps, taps
+
+
 def _is_direct(sizes, flip):
     """Tell for a row whether its convolution runs in lane blocks, directly, and is more than a product of pixels."""
-    packed = _is_packed(sizes, flip)
+    packed = is_packed(sizes, flip)
     return lambda row, machine: packed(row, machine) and not is_pointwise(sizes(row))
 
 
@@ -136,27 +149,23 @@ def to_maps(images, maps, *bias):
     """Stages that convolve `images` to `maps`; `bias` is "b" for an op whose forward pass this is."""
 
     def sizes(row):
-        return _sizes(row, images, maps)
+        return conv_sizes(row, images, maps)
 
     def tile_sizes(row, machine):
-        s = sizes(row)
-        return tile_choice.product_tile(s.filters, s.ow, s.channels * s.kh * s.kw, machine.tile_limit)
-
-    def layout(row):
-        s = sizes(row)
-        taps = s.kh * s.kw
-        return s.groups, s.filters, s.channels, s.channels * taps, taps, taps
+        return forward_tile(sizes(row), machine)
 
     def call(row, places, machine):
         s, x, y = sizes(row), places[images], places[maps]
         options = (s.top * x.row + s.left * x.lanes, x.channel, x.row, y.channel, y.row, s.channels, s.kh, s.kw,
-                   s.filters, s.oh, s.ow, s.sh, s.sw, s.gap_h, s.gap_w, s.groups, 2 + len(bias), int("b" in row.params))
+                   s.filters, s.oh, s.ow, s.sh, s.sw, s.gap_h, s.gap_w, s.groups, 2 + len(bias), int("b" in row.params),
+                   int(row.attrs.get("relu", False)))
         kb, xb = tile_sizes(row, machine)
         op = conv_taps.make_forward(kb, xb, s.kw) if conv_taps.has_rows(s) else make_forward(kb, xb)
         return Call(op, options)
 
     return (
-        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, False)),
+        pack_stage(lambda row: forward_layout(sizes(row)), lambda row, machine: tile_sizes(row, machine)[0],
+                   is_packed(sizes, False)),
         Stage(Axis.BLOCK, (images, "packed", *bias), (maps,), call, halo=image_halo(images),
               wanted=_is_direct(sizes, False)),
         pointwise_stage(sizes, tile_sizes, images, maps, False, *bias),
@@ -186,7 +195,7 @@ def to_images(maps, images, *bias):
     """Stages that take `maps` back to `images` through the weights; `bias` as in `to_maps`."""
 
     def sizes(row):
-        return _sizes(row, images, maps)
+        return conv_sizes(row, images, maps)
 
     def tile_sizes(row, machine):
         s = sizes(row)
@@ -225,7 +234,7 @@ def to_images(maps, images, *bias):
         return {maps: (0, 0, min(reach, max(0, before)), min(reach, max(0, behind)))}
 
     return (
-        _pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], _is_packed(sizes, True)),
+        pack_stage(layout, lambda row, machine: tile_sizes(row, machine)[0], is_packed(sizes, True)),
         Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_direct(sizes, True)),
         pointwise_stage(sizes, tile_sizes, maps, images, True, *bias),
         *winograd.winograd_stages(sizes, maps, images, True, *bias),
@@ -262,12 +271,12 @@ def weight_gradient(maps, images, *written):
 
     def plan(row, machine):
         """Return whether a tile is across channels, its sizes, rows of a strip, tiles of filters, vectors of sums."""
-        s = _sizes(row, images, maps)
+        s = conv_sizes(row, images, maps)
         across = s.kw < 3 and s.channels > s.kw
         kb, xb = conv_taps.backward_weight_tile(s, machine) or tile_choice.product_tile(
             s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit
         )
-        strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // _STRIP_BYTES))
+        strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // STRIP_BYTES))
         tiles = s.groups * -(-s.filters // kb)
         if strips == 1:
             return s, across, kb, xb, s.oh, tiles, 0
@@ -290,7 +299,7 @@ def weight_gradient(maps, images, *written):
         return {"sums": (Space.WORK, max(1, plan(row, machine)[-1]) * machine.lanes)}
 
     def sizes(row):
-        return _sizes(row, images, maps)
+        return conv_sizes(row, images, maps)
 
     def wanted(row, machine):
         return is_wide(row, machine) and not winograd.has_points(sizes(row), machine.lanes)

@@ -28,7 +28,7 @@ def make_forward(kb, xb, kw):
     def conv2d_taps_forward(t):
         m, at, o = t.arena, t.at, t.options
         conv2d_taps_block(tile(m, kb, xb), fixed(kw), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2],
-                          m, at[o[16]], o[3], o[4], o[5], o[6], o[8], o[9], o[10], o[15], o[17] != 0)
+                          m, at[o[16]], o[3], o[4], o[5], o[6], o[8], o[9], o[10], o[15], o[17] != 0, o[18] != 0)
         return 0
 
     return conv2d_taps_forward

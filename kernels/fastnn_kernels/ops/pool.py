@@ -6,6 +6,7 @@ from .._windows import pool_windows
 from ..max_pool_block import max_pool2d_backward_block, max_pool2d_block
 from ..reference.twins import pool as twins
 from ..registry import Kernel, Op
+from ..simd import lanes
 from ..stage import Call
 from ..task import TRAINING
 from .pool_narrow import max_stages
@@ -34,7 +35,8 @@ def make_forward(kh, kw, relu):
 
     def max_pool2d_forward(t):
         m, at, o = t.arena, t.at, t.options
-        max_pool2d_block(kh, kw, m, at[0], o[0], o[1], m, at[1], o[2], o[3], m, at[2], o[4], o[5], o[6], o[7], o[8],
+        max_pool2d_block(kh, kw, m, at[0], o[0], o[1], m, at[1], o[2], o[3], m, at[2], o[7] * o[8] * lanes(m),
+                         o[4], o[5], o[6], o[7], o[8],
                          o[9], o[10], o[11], o[12], o[13], o[14], t.info[TRAINING] != 0, relu)
         return 0
 
@@ -47,7 +49,8 @@ def make_backward(kh, kw):
 
     def max_pool2d_backward(t):
         m, at, o = t.arena, t.at, t.options
-        max_pool2d_backward_block(kh, kw, m, at[0], o[0], o[1], m, at[1], m, at[2], o[2], o[3], o[4], o[5], o[6],
+        max_pool2d_backward_block(kh, kw, m, at[0], o[0], o[1], m, at[1], o[7] * o[8] * lanes(m),
+                                  m, at[2], o[2], o[3], o[4], o[5], o[6],
                                   o[7], o[8], o[9], o[10], o[11], o[12], o[13], o[14])
         return 0
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 from .. import tile_choice
 from .._jit import VECTOR_BYTES
 from ..conv_block import channel_sums_block
+from ..simd import lanes
 from ..stage import Axis, Call, Space, Stage
-from ..task import INDEX
+from ..task import INDEX, TRAINING
 from ..tile import tile
-from ..winograd_block import POINTS, winograd_block, winograd_weights
+from ..winograd_block import POINTS, winograd_block, winograd_pool_block, winograd_weights
 from ..winograd_weight_block import winograd_weight_block
 from .narrow import is_wide
 
@@ -89,14 +90,31 @@ def make_sums(kb, xb):
     def winograd_sums(t):
         m, at, o = t.arena, t.at, t.options
         winograd_block(tile(m, kb, xb), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2], m, at[o[9]], o[3], o[4],
-                       o[5], o[6], o[7], o[8], o[10] != 0, m, at[o[9] + 1], o[11], m, at[o[9] + 2], o[12])
+                       o[5], o[6], o[7], o[8], o[10] != 0, o[13] != 0, m, at[o[9] + 1], o[11], m, at[o[9] + 2], o[12])
         return 0
 
     return winograd_sums
 
 
-def winograd_stages(sizes, source, target, flip, *bias):
-    """Make `target` from `source`; with `flip` they are maps and images; `bias` is "b" where there may be one."""
+@functools.cache
+def make_pooled_sums(kb, xb):
+    """Make the op of `make_sums` with the maxima of windows of 2 x 2, whose numbers are the operand behind."""
+
+    def winograd_pooled_sums(t):
+        m, at, o = t.arena, t.at, t.options
+        winograd_pool_block(tile(m, kb, xb), m, at[0] - o[0], o[1], o[2], m, at[1], t.params, at[2], m, at[o[9]], o[3],
+                            o[4], m, at[o[9] + 3], o[7] * lanes(m), o[5], o[6], o[7], o[8], o[10] != 0, o[13] != 0,
+                            t.info[TRAINING] != 0, m, at[o[9] + 1], o[11], m, at[o[9] + 2], o[12])
+        return 0
+
+    return winograd_pooled_sums
+
+
+def winograd_stages(sizes, source, target, flip, *bias, numbers=None):
+    """Make `target` from `source`; with `flip` they are maps and images; `bias` is "b" where there may be one.
+
+    Where `numbers` is the name of an operand, `target` has the maxima of windows of 2 x 2, and that which won.
+    """
 
     def wanted(row, machine):
         return is_wide(row, machine) and describe(sizes(row), flip) is not None
@@ -118,8 +136,9 @@ def winograd_stages(sizes, source, target, flip, *bias):
         v_point, m_point = _point_strides(sums, machine)
         options = (sums.top * x.row + sums.left * x.lanes, x.channel, x.row, y.channel, y.row, sums.channels,
                    sums.filters, sums.height // 2 * (sums.width // 2), sums.width // 2, 2 + len(bias),
-                   int("b" in row.params), v_point, m_point)
-        return Call(make_sums(*_tile_sizes(sums, machine)), options)
+                   int("b" in row.params), v_point, m_point, int(row.attrs.get("relu", False)))
+        make = make_sums if numbers is None else make_pooled_sums
+        return Call(make(*_tile_sizes(sums, machine)), options)
 
     def temps(row, machine):
         v_point, m_point = _point_strides(describe(sizes(row), flip), machine)
@@ -130,7 +149,8 @@ def winograd_stages(sizes, source, target, flip, *bias):
 
     return (
         Stage(Axis.TILE, ("w",), ("points",), pack_call, temps=pack_temps, wanted=wanted),
-        Stage(Axis.BLOCK, (source, "points", *bias), (target, "inputs", "products"), call, halo=halo, temps=temps,
+        Stage(Axis.BLOCK, (source, "points", *bias),
+              (target, "inputs", "products", *([] if numbers is None else [numbers])), call, halo=halo, temps=temps,
               wanted=wanted),
     )
 
@@ -150,23 +170,23 @@ class WeightPlan(NamedTuple):
     sums: int
 
 
-def has_points(s, lanes):
+def has_points(s, vector):
     """Whether a weight gradient is made so: where the sums are, and channels fill vectors."""
-    return describe(s, flip=False) is not None and s.channels % lanes == 0
+    return describe(s, flip=False) is not None and s.channels % vector == 0
 
 
 def weight_plan(s, machine):
     """Plan the weight gradient of a convolution."""
-    lanes, wide = machine.lanes, s.ow // 2
+    vector, wide = machine.lanes, s.ow // 2
     # Pixels and samples of a product, each a step.
     most = max(1, min(wide, _PRODUCT_BYTES // ((s.channels + s.filters) * VECTOR_BYTES)))
-    steps = most * lanes
-    kb, cb = tile_choice.product_tile(s.filters, s.channels // lanes, 4 * steps, machine.tile_limit)
-    tiles = -(-s.filters // kb) * -(-s.channels // (cb * lanes))
+    steps = most * vector
+    kb, cb = tile_choice.product_tile(s.filters, s.channels // vector, 4 * steps, machine.tile_limit)
+    tiles = -(-s.filters // kb) * -(-s.channels // (cb * vector))
     # Odd numbers of vectors from point to point: they would meet in the same places of the caches.
-    inputs, gradients = (steps * s.channels // lanes | 1) * lanes, (s.filters * most | 1) * lanes
-    return WeightPlan(kb, cb, most, 4 * (s.ow + 2) * lanes * s.channels, inputs, gradients,
-                      (tiles * kb * cb | 1) * lanes)
+    inputs, gradients = (steps * s.channels // vector | 1) * vector, (s.filters * most | 1) * vector
+    return WeightPlan(kb, cb, most, 4 * (s.ow + 2) * vector * s.channels, inputs, gradients,
+                      (tiles * kb * cb | 1) * vector)
 
 
 @functools.cache
