@@ -57,8 +57,8 @@ def test_lenet_has_one_block_phase_and_one_update_phase():
     assert functions(program, 3) == {"reduce_op": 1, "adam_op": 1}
     first, last, _ = program.phases[1]
     names = [c.function.__name__ for c in program.calls[first:last]]
-    assert names[:4] == ["load_op", "conv2d_taps_forward", "max_pool2d_forward", "conv2d_taps_forward"]
-    assert names[-1] == "conv2d_taps_backward_weight"
+    assert names[:4] == ["load_op", "conv2d_pool_forward", "conv2d_pool_forward", "dense_column_product"]
+    assert names[-1] == "conv2d_pool_backward_weight"
 
 
 def test_a_net_without_packing_and_dense_layers_has_the_loss_between():

@@ -2,7 +2,8 @@
 
 from ._jit import kernel
 from .convert import copy_as, load_as
-from .simd import lanes, prefetch, vload, vstore
+from .machine_state import prefetch
+from .simd import lanes, vload, vstore
 from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpose
 
 # Vectors of a sample that are fetched ahead.

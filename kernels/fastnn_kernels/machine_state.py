@@ -1,4 +1,4 @@
-"""What a compiled loop asks of the processor itself: subnormal numbers as zeros, a clock, a rest while it waits."""
+"""What compiled loops ask of the processor: subnormals as zeros, a clock, a rest, memory that they will need."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from . import simd
 from ._jit import IS_ARM
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -89,3 +90,17 @@ def ticks(typingctx):
         return ir.Constant(_I64, 0)
 
     return types.int64(), codegen
+
+
+@intrinsic
+def prefetch(typingctx, memory, index):
+    """Bring the cache line of an element into the first-level cache; beyond the end of an array it does nothing."""
+
+    def codegen(context, builder, sig, args):
+        place = builder.bitcast(simd.address(context, builder, memory, *args), ir.IntType(8).as_pointer())
+        function = _declare(builder, "llvm.prefetch.p0i8", ir.VoidType(), place.type, _I32, _I32, _I32)
+        # To be read, kept in all levels, data.
+        builder.call(function, [place, *(ir.Constant(_I32, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp), codegen

@@ -175,21 +175,6 @@ def pointer_at(typingctx, memory, index):
 
 
 @intrinsic
-def prefetch(typingctx, memory, index):
-    """Bring the cache line of an element into the first-level cache; beyond the end of an array it does nothing."""
-
-    def codegen(context, builder, sig, args):
-        place = builder.bitcast(address(context, builder, memory, *args), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [place.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        # To be read, kept in all levels, data.
-        builder.call(function, [place, *(ir.Constant(_I32, n) for n in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(memory, types.intp), codegen
-
-
-@intrinsic
 def vload(typingctx, memory, index):
     """Vector of the elements from `index` on."""
     if not isinstance(dtype_of(memory), types.Float):
