@@ -8,6 +8,7 @@ from html_pages import BROWSER, Page, collisions, needs_nothing_else, shot
 
 from fastnn.cli import main
 from fastnn.profile import KernelProfile, KernelTime, drawings
+from fastnn.profile.model_page import Part, of_step
 
 SHAPES = {
     "conv2d": ("LeNet-5 conv1 (128x1x28x28, 5x5, 6)", 22_118_400, 2_171_480),
@@ -42,10 +43,10 @@ FULL = profile_of(
 )
 
 
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "kernels.html"
-    path.write_text(FULL.to_html(), encoding="utf-8")
+@pytest.fixture(params=["kernels", "step"])
+def file(tmp_path, request):
+    path = tmp_path / f"{request.param}.html"
+    path.write_text(FULL.to_html() if request.param == "kernels" else page_of_step(), encoding="utf-8")
     return path
 
 
@@ -134,6 +135,46 @@ def test_the_command_writes_the_page(tmp_path, capsys):
     assert len(Page(path.read_text(encoding="utf-8")).of("circle")) == 1
 
 
+LAYERS = {"conv2d": 210e-6, "max_pool2d": 31e-6, "residual/batch_norm_1": 0.0, "dense": 62e-6, "<i>": 1.5e-6}
+STEP = [
+    *(Part("forward", name, seconds, "78 GFLOP/s") for name, seconds in LAYERS.items()),
+    *(Part("update", name, seconds / 9) for name, seconds in LAYERS.items()),
+    *(Part("backward", name, 2 * seconds) for name, seconds in LAYERS.items()),
+    Part("rest", "packing", 40e-6),
+]
+
+
+def page_of_step():
+    rows = [[name, f"{1e6 * seconds:.1f}"] for name, seconds in LAYERS.items()]
+    return of_step("lenet5 <1>", {"images/s": "115,754"}, STEP, ["layer", "forward, us"], rows, MACHINE)
+
+
+def test_a_step_is_cut_into_phases_and_these_into_layers():
+    text = page_of_step()
+    needs_nothing_else(text)
+    page = Page(text)
+    bars = page.of("rect")
+    assert [a["class"] for a in bars[:5]] == [f"flame-{k}" for k in ("whole", "forward", "backward", "update", "rest")]
+    assert len(bars) == 5 + 3 * (len(LAYERS) - 1) + 1  # a layer without time is left out
+    left, width = (np.array([float(a[name]) for a in bars]) for name in ("x", "width"))
+    for level in (slice(1, 5), slice(5, None)):
+        # One beside the other, over the whole width; a pixel between them, if they have more than one.
+        np.testing.assert_allclose(left[level][1:], (left[level] + width[level])[:-1] + 1, atol=1.4)
+        assert left[level][0] == 0 and (left[level] + width[level])[-1] == pytest.approx(959, abs=0.2)
+    whole = sum(part.seconds for part in STEP)
+    assert width[1] == pytest.approx(960 * sum(LAYERS.values()) / whole - 1, abs=0.1)
+    told = f"conv2d, forward: 210us, {210e-6 / whole:.1%} of the step; 78 GFLOP/s"
+    assert told in page.texts and "<i>" in page.texts and page.of("i") == []
+    assert {"lenet5 <1>", "115,754", "62.0"} <= set(page.texts)
+    assert "packing" not in page.texts  # too narrow for its name
+    assert any(words.startswith("packing, rest: 40.0us") for words in page.texts)
+
+
+def test_a_step_without_any_time_has_no_picture():
+    text = of_step("x", {}, [Part("forward", "flatten", 0.0)], ["layer"], [], {})
+    assert Page(text).of("svg") == []
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_a_browser_shows_it_in_light_and_dark(file, tmp_path, scheme):
@@ -148,5 +189,5 @@ def test_a_browser_shows_it_in_light_and_dark(file, tmp_path, scheme):
 def test_no_label_lies_on_another(file, tmp_path, width):
     assert collisions(file, tmp_path, width) == "[]"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace(">NumPy</text>", f">{'NumPy' * 9}</text>", 1), encoding="utf-8")
-    assert "NumPyNumPy" in collisions(file, tmp_path, width)
+    file.write_text(text.replace("</text>", "</text><text>other</text>", 2), encoding="utf-8")
+    assert "other" in collisions(file, tmp_path, width)

@@ -1,4 +1,4 @@
-"""Rooflines and bars on logarithmic axes, as SVG."""
+"""Rooflines and bars on logarithmic axes, and what time is made of, as SVG."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ ROOF_SIZE = (720, 420)
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 12, 44
 BARS_WIDTH, BAR, GAP = 480, 14, 6
 NAMES_WIDTH, TIMES_WIDTH, RATIOS_WIDTH = 92, 62, 70
+FLAME_WIDTH, FLAME_ROW, LETTER = 960, 28, 7.5
 TICKS = 6
 
 
@@ -60,6 +61,17 @@ class Bar:
     name: str
     seconds: float
     ratio: str
+    tip: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the time, from `start` on, with its own parts below it."""
+
+    kind: str
+    name: str
+    start: float
+    seconds: float
     tip: str
 
 
@@ -136,3 +148,22 @@ def _power(seconds: float) -> str:
         if seconds > size * 0.999:
             return f"{seconds / size:,.0f}{unit}"
     return f"{seconds * 1e6:g}us"
+
+
+def flame(label: str, levels: Sequence[Sequence[Segment]]) -> str:
+    """Draw what time is made of: each level below the one that it divides, as wide as its time.
+
+    A segment too narrow for its name has it under the pointer alone.
+    """
+    whole = max(segment.start + segment.seconds for segment in levels[0])
+    parts = []
+    for k, level in enumerate(levels):
+        top = k * (FLAME_ROW + 2)
+        for segment in level:
+            left, width = FLAME_WIDTH * segment.start / whole, FLAME_WIDTH * segment.seconds / whole
+            drawn = [svg.bar(segment.kind, left, top, max(0.5, width - 1), FLAME_ROW)]
+            if len(segment.name) * LETTER + 8 <= width:
+                drawn.append(svg.text("on", left + 4, top + FLAME_ROW - 9, segment.name))
+            parts.append(svg.with_tip(segment.tip, *drawn))
+    told = "; ".join(f"{s.name} {table.time_text(s.seconds)}" for s in levels[-1])
+    return svg.picture(FLAME_WIDTH, len(levels) * (FLAME_ROW + 2), f"{label}: {told}", parts)
