@@ -17,6 +17,10 @@ def direct():
     return net.conv(7, (2, 3)).layer("relu").pool((2, 1), (2, 1)).done("sum_squared_error")
 
 
+def relu_alone():
+    return Net(2, 6, 7).conv(3, (3, 3)).layer("relu").conv(4, (2, 2)).layer("relu").done("sum_squared_error")
+
+
 def without_relu():
     return Net(1, 9, 8).conv(3, (2, 3)).pool((2, 2), (2, 2)).done("sum_squared_error")
 
@@ -51,7 +55,7 @@ def run(tape, dtype, n, fused, *, bad=None):
     return names, executor.memory, predictions
 
 
-@pytest.mark.parametrize("net", [direct, without_relu, points, strips])
+@pytest.mark.parametrize("net", [direct, relu_alone, without_relu, points, strips])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [None, np.nan, np.inf])
 def test_fused_rows_give_the_bits_of_those_apart(net, dtype, bad):
@@ -68,7 +72,7 @@ def test_fused_rows_give_the_bits_of_those_apart(net, dtype, bad):
             np.testing.assert_array_equal(view, before[name])
 
 
-@pytest.mark.parametrize("net", [direct, without_relu, points, strips])
+@pytest.mark.parametrize("net", [direct, relu_alone, without_relu, points, strips])
 @pytest.mark.parametrize("n", [5, 16, 40])
 def test_the_compiled_step_equals_the_reference(net, n):
     tape = net()

@@ -57,7 +57,7 @@ def test_lenet_has_one_block_phase_and_one_update_phase():
     assert functions(program, 3) == {"reduce_op": 1, "adam_op": 1}
     first, last, _ = program.phases[1]
     names = [c.function.__name__ for c in program.calls[first:last]]
-    assert names[:4] == ["load_op", "conv2d_pool_forward", "conv2d_pool_forward", "dense_column_product"]
+    assert names[:4] == ["load_op", "conv2d_pool_forward", "conv2d_pool_forward", "dense_product"]
     assert names[-1] == "conv2d_pool_backward_weight"
 
 

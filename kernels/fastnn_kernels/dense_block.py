@@ -1,6 +1,6 @@
 """Products of the dense layer on lane blocks: forward, input gradient, weight gradient."""
 
-from ._jit import kernel
+from ._jit import inline, kernel
 from .conv_block import product, start_tile
 from .layout import copy_elements
 from .reduction import tree_push, tree_total
@@ -20,60 +20,76 @@ from .tile import (
 from .tile_taps import fixed, number, tile_steps
 from .vmath import vset
 
+# Vectors of inputs that a part of the terms goes over again and again: most of a small first-level cache.
+PART_VECTORS = 512
+
+
+@inline
+def _steps(t, along, x, xo, x_block, w, wo, stride, step, terms):
+    """``t += w * x`` over so many terms, four of them unrolled."""
+    L = lanes(x)
+    for _ in range(terms // 4):
+        tile_steps(t, fixed(4), along, x, xo, x_block, w, wo, stride)
+        xo += 4 * L
+        wo += 4 * step
+    for _ in range(terms % 4):
+        tile_steps(t, fixed(1), along, x, xo, x_block, w, wo, stride)
+        xo += L
+        wo += step
+
+
+@inline
+def _part(t, along, x, xo, x_block, w, wo, stride, step, first, terms, last, bias, bo, has_bias, m, partial, y, yo,
+          y_block):
+    """Terms of one register tile: from the bias, or from where the part before has left it, to `partial` or to y."""
+    L = lanes(x)
+    if first:
+        start_tile(t, bias, bo, has_bias)
+    else:
+        tile_load(t, m, partial, tile_cols(t) * L, L)
+    _steps(t, along, x, xo, x_block, w, wo, stride, step, terms)
+    if last:
+        tile_store(t, y, yo, L, y_block)
+    else:
+        tile_store(t, m, partial, tile_cols(t) * L, L)
+
 
 @kernel
-def dense_block(form, x, xo, x_block, w, wo, w_tile, w_step, bias, bo, y, yo, y_block, n_in, n_out, blocks, has_bias):
-    """``y[o] = bias[o] + sum over i of w[o * w_tile + i * w_step] * x[i]`` for `blocks` lane blocks.
+def dense_block(form, along, x, xo, x_block, w, wo, stride, bias, bo, y, yo, y_block, n_in, n_out, blocks, has_bias,
+                m, partial):
+    """``y[o] = bias[o] + sum over i of w[o, i] * x[i]`` for `blocks` lane blocks.
 
-    `form` has the sizes of a tile of (outputs, lane blocks). The weights of the layer itself (n_in, n_out) give the
-    forward pass with strides (1, n_out), the input gradient with (n_out, 1).
+    `form` has the sizes of a tile of (outputs, lane blocks). The weights of the layer itself (n_in, n_out) with their
+    `stride` n_out give the forward pass with `along` 0, where the outputs are next to each other, and the input
+    gradient with `along` 1. Terms are unrolled: 256 x 120 ran at 105 GFLOP/s with both strides variables and one term
+    at a time, and runs at 155. They are taken in parts whose inputs stay in the first-level cache for all outputs;
+    between the parts the tiles wait in `m`, from `partial` on, where there is more than one.
     """
     L = lanes(x)
     t = tile_like(form)
     single = tile_column(form)
     ob = tile_rows(t)
     xb = tile_cols(t)
-    for q in range(-(-n_out // ob)):
-        o = min(q * ob, n_out - ob)
-        b = 0
-        while b + xb <= blocks:
-            start_tile(t, bias, bo + o, has_bias)
-            product(t, x, xo + b * x_block, x_block, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
-            tile_store(t, y, yo + b * y_block + o * L, L, y_block)
-            b += xb
-        while b < blocks:
-            start_tile(single, bias, bo + o, has_bias)
-            product(single, x, xo + b * x_block, 0, 0, 0, L, w, wo + o * w_tile, w_tile, 0, 0, w_step, 1, 1, n_in)
-            tile_store(single, y, yo + b * y_block + o * L, L, 0)
-            b += 1
-
-
-@kernel
-def dense_column_block(form, along, x, xo, w, wo, stride, bias, bo, y, yo, n_in, n_out, has_bias):
-    """``y[o] = bias[o] + sum over i of w[o, i] * x[i]`` for one lane block; `form` is a tile of one column.
-
-    The weights of the layer itself (n_in, n_out) with their `stride` n_out give the forward pass with `along` 0, where
-    the outputs are next to each other, and the input gradient with `along` 1. Four terms are unrolled: 256 x 120 ran
-    at 105 GFLOP/s with both strides variables and one term at a time, and runs at 155.
-    """
-    L = lanes(x)
-    t = tile_like(form)
-    ob = tile_rows(t)
     row, step = (stride, 1) if number(along) else (1, stride)
-    for q in range(-(-n_out // ob)):
-        o = min(q * ob, n_out - ob)
-        start_tile(t, bias, bo + o, has_bias)
-        xp = xo
-        wp = wo + o * row
-        for _ in range(n_in // 4):
-            tile_steps(t, fixed(4), along, x, xp, w, wp, stride)
-            xp += 4 * L
-            wp += 4 * step
-        for _ in range(n_in % 4):
-            tile_steps(t, fixed(1), along, x, xp, w, wp, stride)
-            xp += L
-            wp += step
-        tile_store(t, y, yo + o * L, L, 0)
+    most = PART_VECTORS // xb
+    for start in range(0, n_in, most):
+        terms = min(most, n_in - start)
+        first, last = start == 0, start + terms == n_in
+        place = partial
+        for q in range(-(-n_out // ob)):
+            o = min(q * ob, n_out - ob)
+            wp = wo + o * row + start * step
+            b = 0
+            while b + xb <= blocks:
+                _part(t, along, x, xo + b * x_block + start * L, x_block, w, wp, stride, step, first, terms, last,
+                      bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, y_block)
+                place += ob * xb * L
+                b += xb
+            while b < blocks:
+                _part(single, along, x, xo + b * x_block + start * L, 0, w, wp, stride, step, first, terms, last,
+                      bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, 0)
+                place += ob * L
+                b += 1
 
 
 @kernel

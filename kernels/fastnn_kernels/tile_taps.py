@@ -132,24 +132,31 @@ def tile_taps_dot(typingctx, t, steps, dy, dy_offset, dy_stride, x, x_offset):
 
 
 @intrinsic
-def tile_steps(typingctx, t, steps, along, x, x_offset, w, w_offset, stride):
-    """``t[r] += sum over steps j of w[r, j] * x[j]`` for a tile of one column; `x` has vectors that follow each other.
+def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stride):
+    """``t[r, c] += sum over steps j of w[r, j] * x[c, j]``; vectors of `x` follow each other in a column.
 
     With `along` 1 the weights are rows, `stride` elements apart, with their steps next to each other; with 0 they are
     steps, `stride` apart, with their rows next to each other.
     """
 
     def codegen(context, builder, sig, args):
-        tile, _, _, xv, xo, wv, wo, stride = args
+        tile, _, _, xv, xo, x_col, wv, wo, stride = args
         emit = _Tap(context, builder, t)
-        xp = emit.pointer(x, xv, xo)
+
+        def apart(memory, value, offset, stride, times):
+            place = builder.add(offset, builder.mul(stride, ir.Constant(stride.type, times)))
+            return emit.pointer(memory, value, place)
+
+        columns = [apart(x, xv, xo, x_col, c) for c in range(t.cols)]
         outer, inner = (t.rows, steps.value) if along.value else (steps.value, t.rows)
         for a in range(outer):
-            line = emit.pointer(w, wv, builder.add(wo, builder.mul(stride, ir.Constant(stride.type, a))))
+            line = apart(w, wv, wo, stride, a)
             for b in range(inner):
                 r, j = (a, b) if along.value else (b, a)
-                emit.add(tile, r, 0, emit.splat(line, b), emit.vector("x", xp, j))
+                scalar = emit.splat(line, b)
+                for c in range(t.cols):
+                    emit.add(tile, r, c, scalar, emit.vector(f"x{c}", columns[c], j))
         return context.get_dummy_value()
 
     n = types.intp
-    return types.void(t, steps, along, x, n, w, n, n), codegen
+    return types.void(t, steps, along, x, n, n, w, n, n), codegen

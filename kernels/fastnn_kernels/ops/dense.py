@@ -4,7 +4,7 @@ import functools
 
 from .. import tile_choice
 from ..conv_block import channel_sums_block
-from ..dense_block import dense_backward_weight_tile, dense_block, dense_column_block, transpose_block
+from ..dense_block import PART_VECTORS, dense_backward_weight_tile, dense_block, transpose_block
 from ..dense_narrow_block import dense_narrow_backward_input_block, dense_narrow_block
 from ..layout import copy_elements
 from ..reference.twins import dense as twins
@@ -37,36 +37,21 @@ def _sizes(row):
 
 
 @functools.cache
-def make_product(ob, xb):
-    """Forward op or input gradient with a tile of `ob` outputs by `xb` lane blocks.
+def make_product(ob, xb, along):
+    """Forward op (`along` 0) or input gradient (1) with a tile of `ob` outputs by `xb` lane blocks.
 
-    Options: strides of the weights, terms, outputs, whether there is a bias, number of the output operand.
+    Options: row length of the weights, terms, outputs, whether there is a bias, numbers of the operands of the output
+    and the scratch.
     """
 
     def dense_product(t):
         m, at, o = t.arena, t.at, t.options
         stride = t.info[STORE_STRIDE]
-        dense_block(tile(m, ob, xb), m, at[0], stride, t.params, at[1], o[0], o[1], t.params, at[2],
-                    m, at[o[5]], stride, o[2], o[3], t.info[BLOCKS], o[4] != 0)
+        dense_block(tile(m, ob, xb), fixed(along), m, at[0], stride, t.params, at[1], o[0], t.params, at[2],
+                    m, at[o[4]], stride, o[1], o[2], t.info[BLOCKS], o[3] != 0, m, at[o[5]])
         return 0
 
     return dense_product
-
-
-@functools.cache
-def make_column_product(ob, along):
-    """Forward op (`along` 0) or input gradient (1) of one lane block with a tile of `ob` outputs.
-
-    Options: row length of the weights, terms, outputs, whether there is a bias, number of the output operand.
-    """
-
-    def dense_column_product(t):
-        m, at, o = t.arena, t.at, t.options
-        dense_column_block(tile(m, ob, 1), fixed(along), m, at[0], t.params, at[1], o[0], t.params, at[2],
-                           m, at[o[4]], o[1], o[2], o[3] != 0)
-        return 0
-
-    return dense_column_product
 
 
 def grouped(row):
@@ -75,16 +60,25 @@ def grouped(row):
     return n_in * n_out > _GROUP_WEIGHTS
 
 
+def _product_tile(row, machine, outputs, terms):
+    """Register tile of (outputs, lane blocks)."""
+    if grouped(row):
+        return tile_choice.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
+    return tile_choice.column_tile(outputs, machine.tile_limit), 1
+
+
 def _product(row, machine, outputs, terms, backward):
     """Call of a product on lane blocks: input gradient if `backward`, else forward pass."""
-    n_out = _sizes(row)[1]
     bias, result = int("b" in row.params and not backward), 2 if backward else 3
-    if grouped(row):
-        sizes = tile_choice.product_tile(outputs, GROUP_SIZE, terms, machine.tile_limit)
-        strides = (n_out, 1) if backward else (1, n_out)
-        return Call(make_product(*sizes), (*strides, terms, outputs, bias, result))
-    ob = tile_choice.column_tile(outputs, machine.tile_limit)
-    return Call(make_column_product(ob, int(backward)), (n_out, terms, outputs, bias, result))
+    make = make_product(*_product_tile(row, machine, outputs, terms), int(backward))
+    return Call(make, (_sizes(row)[1], terms, outputs, bias, result, result + 1))
+
+
+def _partial(row, machine, outputs, terms):
+    """Elements of the sums that wait for the next part of the terms."""
+    ob, xb = _product_tile(row, machine, outputs, terms)
+    blocks = GROUP_SIZE if grouped(row) else 1
+    return -(-outputs // ob) * ob * blocks * machine.lanes if terms > PART_VECTORS // xb else 1
 
 
 @functools.cache
@@ -134,8 +128,14 @@ def _backward_input(row, places, machine):
     return _product(row, machine, n_in, n_out, True)
 
 
+def _forward_temps(row, machine):
+    n_in, n_out = _sizes(row)
+    return {"partial": (Space.WORK, _partial(row, machine, n_out, n_in))}
+
+
 def _backward_input_temps(row, machine):
-    return {"tail": (Space.WORK, machine.vector)}
+    n_in, n_out = _sizes(row)
+    return {"scratch": (Space.WORK, max(machine.vector, _partial(row, machine, n_in, n_out)))}
 
 
 def _axis(row, machine):
@@ -213,7 +213,7 @@ DENSE = Op(
     "dense",
     shape,
     Kernel("forward", ("x", "w", "b"), ("y",), twins.dense_forward,
-           (Stage(_axis, ("x", "w", "b"), ("y",), _forward, plain=True),)),
+           (Stage(_axis, ("x", "w", "b"), ("y", "partial"), _forward, temps=_forward_temps, plain=True),)),
     (
         Kernel("backward_weight", ("dy", "x"), ("dw", "db"), twins.dense_backward_weight, (
             Stage(Axis.BLOCK, ("dy",), ("dyt", "db"), _transpose, temps=_transpose_temps, plain=True),
@@ -221,6 +221,7 @@ DENSE = Op(
                   plain=True),
         )),
         Kernel("backward_input", ("dy", "w"), ("dx",), twins.dense_backward_input,
-               (Stage(_axis, ("dy", "w"), ("dx", "tail"), _backward_input, temps=_backward_input_temps, plain=True),)),
+               (Stage(_axis, ("dy", "w"), ("dx", "scratch"), _backward_input, temps=_backward_input_temps,
+                      plain=True),)),
     ),
 )
