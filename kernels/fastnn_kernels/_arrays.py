@@ -1,5 +1,6 @@
 """How arrays are handed to compiled code: one type each, so that one signature serves all."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,25 @@ def as_bytes(array: Array) -> Array:
     return flat_alias(array).view(np.uint8)
 
 
-def aligned_zeros(size: int, dtype: DTypeLike, alignment: int = 64) -> Array:
-    """Zeros that start at a multiple of `alignment` bytes: a vector then lies in one cache line."""
+# Bytes of a cache line, and of an array from which on its start matters.
+_LINE, _MANY = 64, 1 << 14
+
+
+def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
+    """Zeros that start with a cache line: a vector then lies in one."""
     dtype = np.dtype(dtype)
-    raw = np.zeros(size * dtype.itemsize + alignment, np.uint8)
-    start = -raw.ctypes.data % alignment
+    return _aligned(np.zeros(size * dtype.itemsize + _LINE, np.uint8), size, dtype)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Allocate an array that, unless it is small, starts with a cache line."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape)
+    if size * dtype.itemsize < _MANY:
+        return np.empty(shape, dtype)
+    return _aligned(np.empty(size * dtype.itemsize + _LINE, np.uint8), size, dtype).reshape(shape)
+
+
+def _aligned(raw: Array, size: int, dtype: np.dtype[Any]) -> Array:
+    start = -raw.ctypes.data % _LINE
     return raw[start : start + size * dtype.itemsize].view(dtype)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _options as options
+from ._arrays import aligned_empty
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -80,7 +81,7 @@ def out_array(
     if prod(shape) * np.dtype(dtype).itemsize > MEMORY_LIMIT:
         raise ValueError(f"{function}: the result would have shape {tuple(shape)}, which no memory can hold")
     if out is None:
-        return np.empty(shape, dtype)
+        return aligned_empty(tuple(shape), dtype)
     _writeable(function, "out", out, shape, np.dtype(dtype))
     for array in inputs:
         if not np.may_share_memory(out, array):

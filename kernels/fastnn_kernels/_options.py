@@ -23,6 +23,7 @@ SIZE_LIMIT = 2**31 - 1
 LAYER_OP_BITS = 23
 # How convolutions and pools are computed.
 ALGORITHMS = ("direct", "im2col")
+CONV_ALGORITHMS = ("auto", *ALGORITHMS)
 PADDING_FORMS = 'an int, (h, w), ((top, bottom), (left, right)), "valid" or "same"'
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._jit import entries, entry, inline, kernel, prange
 from ._public import NO
-from .conv_block import channel_sums_block
+from .conv_block import channel_sums_block, product
 from .conv_flat_block import (
     ONE,
     ZERO,
@@ -17,6 +17,7 @@ from .conv_flat_block import (
     place_block,
     stage_block,
     tap_table,
+    windows_block,
 )
 from .conv_plan import (
     COLS,
@@ -29,15 +30,17 @@ from .conv_plan import (
     Sums,
     choose_job,
     describe,
+    has_lines,
     line_vectors,
     packed_rows,
     phase_taps,
     plan_job,
 )
 from .im2col_block import places_inside
+from .layout import copy_elements
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
-from .tile import tile
+from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
 from .vmath import vset
 
 # A weight gradient is summed in at most so many parts, whatever the number of threads.
@@ -64,47 +67,101 @@ def fill(y, yo, samples, channels, target, first, last, bias):
 
 
 @kernel
+def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, mo):
+    """Do every `workers`-th part of 1x1 sums of images whose planes are `vectors` each; nothing else is staged.
+
+    The pixels of a tile are copied to `m`, of all channels: in their places, a plane apart, they would drive each other
+    out of the cache.
+    """
+    L = lanes(x)
+    t = tile_like(form)
+    height, width = tile_rows(t), tile_cols(t)
+    # So many parts of an image that there is one for each worker.
+    parts = max(1, min(-(-workers // n), vectors // width))
+    for unit in range(worker, n * parts, workers):
+        s, part = unit // parts, unit % parts
+        first, last = part * vectors // parts, (part + 1) * vectors // parts
+        for q in range(-(-(last - first) // width)):
+            v = min(first + q * width, last - width) * L
+            for c in range(sums.channels):
+                copy_elements(x, (s * sums.channels + c) * vectors * L + v, m, mo + c * width * L, width * L)
+            for f in range(-(-sums.filters // height)):
+                r = min(f * height, sums.filters - height)
+                tile_splat(t, bias, r, 1)
+                product(t, m, mo, L, 0, 0, width * L, packed, f * sums.channels * height, 1, 0, 0, height,
+                        1, 1, sums.channels)
+                tile_store(t, y, (s * sums.filters + r) * vectors * L + v, vectors * L, L)
+
+
+@kernel
+def _lines(worker, workers, x, y, n, sums, vectors, packed, bias, m, mo):
+    if sums.filters >= ROWS:
+        _lines_tile(tile(x, ROWS, COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
+    else:
+        _lines_tile(tile(x, 1, ROW_COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
+
+
+@kernel
 def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, backward, chosen):
     """Do every `workers`-th task, from `worker` on, in scratch of `size` elements."""
     L = lanes(x)
     conv, job = Conv(*numbers), Job(*chosen)
     view, target, sums = describe(conv, backward)
+    if has_lines(conv, L):
+        _lines(worker, workers, x, y, conv.n, sums, view.height * view.width // L, packed, bias, m, worker * size)
+        return
     maps, _ = plan_job(view, sums, job, L)
-    per, channel = sums.filters // conv.groups, sums.channels // conv.groups * maps.high * maps.wide * maps.size
+    per, inner = sums.filters // conv.groups, sums.channels // conv.groups
     plane, image = target.height * target.width, sums.channels * view.height * view.width
+    # Filters of their own channels, and maps at least as large as a tile of pixels.
+    in_windows = (per == 1 and job.bands == 1 and target.high * target.wide == 1 and sums.cols >= L and sums.rows >= 8
+                  and sums.rows == target.height and sums.cols == target.width)
     mo = worker * size
-    yo = mo + conv.groups * channel + L
+    yo = mo + inner * maps.high * maps.wide * maps.size + L
     for unit in range(worker, job.units, workers):
         s, first = unit // job.bands * job.samples, unit % job.bands * job.band
         samples, band = min(job.samples, conv.n - s), min(job.band, sums.rows - first)
-        stage_block(x, s * image, samples, sums.channels, image, _band(view, first), m, mo, maps, maps.rows)
         if target.high * target.wide < target.sh * target.sw:
             # There are pixels that no kernel element leads to.
             fill(y, s * sums.filters * plane, samples, sums.filters, target, first * target.sh + target.down,
                   (first + band) * target.sh + target.down, bias)
         vectors = line_vectors(maps, samples, band, sums, L)
-        at, w = ZERO, ZERO
-        for phase in range(target.high * target.wide):
-            weights, _ = phase_taps(conv, view, target, phase, NO)
-            terms = sums.channels // conv.groups * weights.count_h * weights.count_w
-            # Rows and columns of the target: of those of the task, the ones inside the image.
-            down = first * target.sh + weights.first_h * conv.dh % target.sh + target.down
-            right = weights.first_w * conv.dw % target.sw + target.right
-            r, r_end = places_inside(down, target.sh, target.height, band)
-            q, q_end = places_inside(right, target.sw, target.width, sums.cols)
-            pixel = (down + r * target.sh) * target.width + right + q * target.sw
-            for g in range(conv.groups):
+        # One group after the other: its maps then stay in the first-level cache.
+        for g in range(conv.groups):
+            stage_block(x, s * image + g * inner * view.height * view.width, samples, inner, image, _band(view, first),
+                        m, mo, maps, maps.rows)
+            at, w = ZERO, ZERO
+            for phase in range(target.high * target.wide):
+                weights, _ = phase_taps(conv, view, target, phase, NO)
+                terms = inner * weights.count_h * weights.count_w
+                # Rows and columns of the target: of those of the task, the ones inside the image.
+                down = first * target.sh + weights.first_h * conv.dh % target.sh + target.down
+                right = weights.first_w * conv.dw % target.sw + target.right
+                r, r_end = places_inside(down, target.sh, target.height, band)
+                q, q_end = places_inside(right, target.sw, target.width, sums.cols)
+                pixel = (down + r * target.sh) * target.width + right + q * target.sw
+                own = w + g * packed_rows(per) * terms
+                if in_windows:
+                    for i in range(samples):
+                        to = ((s + i) * sums.filters + g) * plane
+                        if sums.cols >= 2 * L:
+                            windows_block(tile(x, 4, 2), m, mo + i * maps.sample, maps.pitch, table, at, terms, packed,
+                                          own, bias, g, y, to, sums.rows, sums.cols)
+                        else:
+                            windows_block(tile(x, 8, 1), m, mo + i * maps.sample, maps.pitch, table, at, terms, packed,
+                                          own, bias, g, y, to, sums.rows, sums.cols)
+                    continue
                 if per >= ROWS:
-                    correlate_block(tile(x, ROWS, COLS), m, mo + g * channel, table, at, terms, packed, w, bias,
-                                    g * per, m, yo, vectors * L, per, vectors)
+                    correlate_block(tile(x, ROWS, COLS), m, mo, table, at, terms, packed, own, bias, g * per, m, yo,
+                                    vectors * L, per, vectors)
                 else:
-                    correlate_block(tile(x, 1, ROW_COLS), m, mo + g * channel, table, at, terms, packed, w, bias,
-                                    g * per, m, yo, vectors * L, per, vectors)
-                w += packed_rows(per) * terms
+                    correlate_block(tile(x, 1, ROW_COLS), m, mo, table, at, terms, packed, own, bias, g * per, m, yo,
+                                    vectors * L, per, vectors)
+                w += conv.groups * packed_rows(per) * terms
                 place_block(m, yo + r * maps.pitch + q, vectors * L, maps.sample, maps.pitch, samples, per,
                             r_end - r, q_end - q, y, (s * sums.filters + g * per) * plane + pixel,
                             sums.filters * plane, plane, target.sh * target.width, target.sw)
-            at += terms
+                at += terms
 
 
 def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
@@ -137,7 +194,9 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
         for k in range(sums.filters):
             bias[k] = b[k]
     # Behind the maps a vector of zeros; behind the sums what the last tile of pixels reads beyond the maps.
-    size = sums.channels * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
+    size = inner * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
+    if has_lines(conv, L):
+        size = sums.channels * ROW_COLS * L
     return table, packed, bias, size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
 
 
@@ -191,7 +250,7 @@ def _prepare_weight_entry(like, numbers):
     view, target, sums = describe(conv, NO)
     # So many terms that a tile fits; those too many repeat the last.
     terms = max(sums.terms, np.int64(DOT_COLS if conv.k // conv.groups >= ROWS else DOT_ROW_COLS))
-    weighed = Sums(sums.n, sums.channels, sums.filters, sums.rows, sums.cols, terms, ONE, sums.cost, np.int64(8))
+    weighed = Sums(sums.n, sums.channels, sums.filters, ONE, sums.rows, sums.cols, terms, ONE, sums.cost, np.int64(8))
     job = choose_job(view, weighed, NO, L, like.itemsize, _WORKERS)
     maps, line = plan_job(view, weighed, job, L)
     table = np.empty(terms, np.int64)

@@ -39,6 +39,7 @@ from .tile import (
     tile_store_sums,
     tile_zero,
 )
+from .tile_taps import tile_window
 from .vmath import vset
 
 # Numbers of a type of their own: a literal makes an argument or a tuple another type, hence one more function.
@@ -220,6 +221,27 @@ def correlate_block(form, x, xo, table, to, terms, packed, po, bias, bo, y, yo, 
                 tile_fma(t, x, xo + v + table[k], L, packed, w, 1)
                 w += height
             tile_store(t, y, yo + r * y_row + v, y_row, L)
+
+
+@kernel
+def windows_block(form, x, xo, pitch, table, to, terms, w, wo, bias, bo, y, yo, rows, cols):
+    """``y[p, q] = bias + sum over terms k of w[k] * x[table[k]]`` for one channel of one image, written in its place.
+
+    `form` has the sizes of a tile of (rows, vectors of a row), of which there are at least as many. A depthwise
+    convolution by `correlate_block` spends more on sums between the rows and on moving them than on products. What
+    is left waits for memory; to fetch the next plane ahead won nothing.
+    """
+    L = lanes(x)
+    t = tile_like(form)
+    height, width = tile_rows(t), tile_cols(t) * L
+    for r in range(-(-rows // height)):
+        p = min(r * height, rows - height)
+        for c in range(-(-cols // width)):
+            q = min(c * width, cols - width)
+            tile_splat(t, bias, bo, 0)
+            for k in range(terms):
+                tile_window(t, x, xo + p * pitch + q + table[to + k], pitch, w, wo + k)
+            tile_store(t, y, yo + p * cols + q, cols, L)
 
 
 @kernel

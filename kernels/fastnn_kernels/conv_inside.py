@@ -101,14 +101,14 @@ def _check_bias(function, x, b):
 
 
 @inside(conv2d)
-def _conv2d_inside(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="direct", out=None):
+def _conv2d_inside(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="auto", out=None):
     check_floats("conv2d", x, w)
     _check_bias("conv2d", x, b)
     check_ints("conv2d", groups=groups)
 
-    def call(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="direct", out=None):
-        if algorithm != "direct" and algorithm != "im2col":
-            raise ValueError("conv2d: algorithm must be 'direct' or 'im2col'")
+    def call(x, w, b=None, stride=1, padding=0, dilation=1, groups=1, algorithm="auto", out=None):
+        if algorithm != "auto" and algorithm != "direct" and algorithm != "im2col":
+            raise ValueError("conv2d: algorithm must be 'auto', 'direct' or 'im2col'")
         windows = read_windows(x.shape[2], x.shape[3], w.shape[2:], stride, padding, dilation)
         numbers = _numbers(x.shape, w.shape, windows, np.int64(groups))
         y = output(out, (x.shape[0], w.shape[0], numbers[8], numbers[9]), x)

@@ -53,6 +53,7 @@ class Sums(NamedTuple):
     n: int
     channels: int
     filters: int
+    groups: int
     rows: int
     cols: int
     terms: int
@@ -107,8 +108,8 @@ def describe(conv, backward):
                         count_maps(conv.kw, conv.dw, conv.sw), conv.sh, conv.sw, u * conv.sh - conv.top,
                         v * conv.sw - conv.left)
     inner, whole = channels // conv.groups * conv.kh * conv.kw, filters // conv.groups >= ROWS
-    return view, target, Sums(conv.n, channels, filters, rows, cols, inner, np.int64(COLS if whole else ROW_COLS),
-                              np.int64(1 if whole else 2), ONE)
+    width, cost = np.int64(COLS if whole else ROW_COLS), np.int64(1 if whole else 2)
+    return view, target, Sums(conv.n, channels, filters, conv.groups, rows, cols, inner, width, cost, ONE)
 
 
 @kernel
@@ -138,7 +139,7 @@ def _cost(job, view, sums, L, itemsize, workers):
     line = -(-line_vectors(maps, job.samples, job.band, sums, L) // sums.width) * sums.width
     planes = float(sums.channels * maps.high * maps.wide)
     staged, vectors = planes * job.samples * maps.rows * maps.pitch / L, -(-sums.cols // L)
-    scratch = staged + float(sums.filters) * line
+    scratch = (staged + float(sums.filters) * line) / sums.groups
     cost = staged + planes * maps.rows * job.samples * (4 + (2 * vectors if view.sw < 3 else 4 * sums.cols))
     product = sums.terms * sums.cost * (line + sums.extra)
     cost += float(sums.filters) * (product + job.samples * job.band * (2 + vectors))
@@ -191,6 +192,14 @@ def plan_job(view, sums, job, L):
     if elements * job.samples * maps.rows * maps.pitch > MEMORY_LIMIT:
         raise MemoryError("convolution: no memory can hold the padded images")
     return maps, line_vectors(maps, job.samples, job.band, sums, L)
+
+
+@inline
+def has_lines(conv, L):
+    """Whether images and maps are matrices of whole vectors as they are: each pixel is for itself, none is left out."""
+    pixels = conv.height * conv.width
+    return (conv.kh == 1 and conv.kw == 1 and conv.sh == 1 and conv.sw == 1 and conv.top == 0 and conv.left == 0
+            and conv.groups == 1 and conv.oh * conv.ow == pixels and pixels % L == 0 and pixels >= ROW_COLS * L)
 
 
 @inline

@@ -201,9 +201,26 @@ class Executor:
         target: Target | None,
     ) -> tuple[Program, Array, list[object]]:
         """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
-        program = make_program(
+        machine = Machine(lanes, TILE_LIMIT, self.lanes)
+        program = self._program(machine, kind, source, weighted, predictions, augmentation, target)
+        task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
+        compiled = [op_address(call.function, task) for call in program.calls]
+        return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
+
+    def _program(
+        self,
+        machine: Machine,
+        kind: str,
+        source: int,
+        weighted: bool,
+        predictions: bool,
+        augmentation: tuple[Augmentation, ...],
+        target: Target | None,
+    ) -> Program:
+        """Lay out the step of this kind."""
+        return make_program(
             replace(self.tape if target is None else with_target(self.tape, target), augmentation=augmentation),
-            Machine(lanes, TILE_LIMIT, self.lanes),
+            machine,
             backward=kind in ("train", "gradients"),
             loss=kind != "forward",
             update=self.update if kind == "train" else None,
@@ -211,9 +228,6 @@ class Executor:
             weighted=weighted,
             predictions=predictions,
         )
-        task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
-        compiled = [op_address(call.function, task) for call in program.calls]
-        return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
 
     def _source(self, x: Array) -> int:
         """Tell what the images are to a model of this dtype."""

@@ -4,7 +4,7 @@ from ._jit import kernel
 from .convert import copy_as, load_as
 from .machine_state import prefetch
 from .simd import lanes, vload, vstore
-from .tile import tile_gather, tile_load, tile_square, tile_store, tile_transpose
+from .tile import tile_gather, tile_load, tile_square, tile_store, tile_store_at, tile_transpose
 
 # Vectors of a sample that are fetched ahead.
 _AHEAD = 4
@@ -40,6 +40,29 @@ def gather_block(x, size, samples, first, y, yo):
 
 
 @kernel
+def gather_halo_block(x, channels, height, width, samples, first, table, y, yo, y_channel, y_row):
+    """Load images as `gather_block` does, of at least a vector of pixels, into a map with a halo.
+
+    `table` is room for height * width offsets. By way of a map without a halo the images of 32 x 32 x 32 took twice
+    as long: that and the map do not fit the second-level cache together.
+    """
+    L = lanes(y)
+    t = tile_square(y)
+    pixels = height * width
+    for h in range(height):
+        for w in range(width):
+            table[h * width + w] = h * y_row + w * L
+    for c in range(channels):
+        for q in range(-(-pixels // L)):
+            f = min(q * L, pixels - L)
+            for lane in range(L):
+                prefetch(x, (samples[first + lane] * channels + c) * pixels + f + _AHEAD * L)
+            tile_gather(t, x, c * pixels + f, samples, first, channels * pixels)
+            tile_transpose(t)
+            tile_store_at(t, y, yo + c * y_channel, table, f)
+
+
+@kernel
 def interleave_block(x, xo, size, y, yo):
     """Load ``x[lane, feature]``, as many rows of `size` elements as there are lanes, into ``y[feature, lane]``."""
     L = lanes(y)
@@ -57,7 +80,10 @@ def interleave_block(x, xo, size, y, yo):
 
 @kernel
 def scatter_block(x, xo, size, valid, y, yo):
-    """Store the first `valid` lanes of ``x[feature, lane]`` as rows ``y[lane, feature]``."""
+    """Store the first `valid` lanes of ``x[feature, lane]`` as rows ``y[lane, feature]``.
+
+    Stores past the caches won nothing: 128 maps of 32x32x32 took 640 us either way, two threads.
+    """
     L = lanes(x)
     t = tile_square(x)
     f = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,6 +86,11 @@ def make_program(
         rows.append(replace(tape.loss, attrs={**tape.loss.attrs, "weighted": weighted}))
         if backward:
             rows += tape.backward()
+    return lay_out(rows, tape, machine, backward=backward, update=update)
+
+
+def lay_out(rows: Sequence[Row], tape: Tape, machine: Machine, *, backward: bool, update: Update | None) -> Program:
+    """Compile rows to tables; with `backward` the gradients of the tape's parameters are summed behind them."""
     schedule = make_schedule(fuse(rows, machine), tape, machine)
     return _Tables(tape, schedule, place(schedule, machine), machine).program(backward, update)
 

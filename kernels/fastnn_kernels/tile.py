@@ -222,6 +222,23 @@ def tile_store(typingctx, t, memory, offset, row_stride, col_stride):
 
 
 @intrinsic
+def tile_store_at(typingctx, t, memory, offset, table, first):
+    """Store row r (of one column) at ``memory[offset + table[first + r]]``."""
+    if t.cols != 1:
+        return None
+
+    def codegen(context, builder, sig, args):
+        for r in range(t.rows):
+            place = builder.add(args[4], ir.Constant(_I64, r))
+            index = builder.add(args[2], builder.load(simd.address(context, builder, table, args[3], place)))
+            value = builder.load(_element(builder, t, args[0], r, 0))
+            simd.emit_store(builder, t.vector, value, simd.address(context, builder, memory, args[1], index))
+        return _void(context)
+
+    return types.void(t, memory, types.intp, table, types.intp), codegen
+
+
+@intrinsic
 def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
     """Store the sum of the lanes of vector (r, c) at ``memory[offset + r * row_stride + c * col_stride]``."""
 

@@ -51,6 +51,10 @@ class _Tap:
     def pointer(self, memory: types.Type, value: Any, offset: Any) -> Any:
         return simd.address(self.context, self.builder, memory, value, offset)
 
+    def apart(self, memory: types.Type, value: Any, offset: Any, stride: Any, times: int) -> Any:
+        place = self.builder.add(offset, self.builder.mul(stride, ir.Constant(stride.type, times)))
+        return self.pointer(memory, value, place)
+
     def at(self, pointer: Any, index: int) -> Any:
         return self.builder.gep(pointer, [ir.Constant(ir.IntType(64), index)])
 
@@ -118,8 +122,7 @@ def tile_taps_dot(typingctx, t, steps, dy, dy_offset, dy_stride, x, x_offset):
         tile, _, dyv, dyo, stride, xv, xo = args
         emit = _Tap(context, builder, t)
         xp = emit.pointer(x, xv, xo)
-        rows = [emit.pointer(dy, dyv, builder.add(dyo, builder.mul(stride, ir.Constant(stride.type, r))))
-                for r in range(t.rows)]
+        rows = [emit.apart(dy, dyv, dyo, stride, r) for r in range(t.rows)]
         for s in range(steps.value):
             for r in range(t.rows):
                 row = emit.vector(f"dy{r}", rows[r], s)
@@ -143,14 +146,10 @@ def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stri
         tile, _, _, xv, xo, x_col, wv, wo, stride = args
         emit = _Tap(context, builder, t)
 
-        def apart(memory, value, offset, stride, times):
-            place = builder.add(offset, builder.mul(stride, ir.Constant(stride.type, times)))
-            return emit.pointer(memory, value, place)
-
-        columns = [apart(x, xv, xo, x_col, c) for c in range(t.cols)]
+        columns = [emit.apart(x, xv, xo, x_col, c) for c in range(t.cols)]
         outer, inner = (t.rows, steps.value) if along.value else (steps.value, t.rows)
         for a in range(outer):
-            line = apart(w, wv, wo, stride, a)
+            line = emit.apart(w, wv, wo, stride, a)
             for b in range(inner):
                 r, j = (a, b) if along.value else (b, a)
                 scalar = emit.splat(line, b)
@@ -160,3 +159,21 @@ def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stri
 
     n = types.intp
     return types.void(t, steps, along, x, n, n, w, n, n), codegen
+
+
+@intrinsic
+def tile_window(typingctx, t, x, x_offset, x_row, w, w_offset):
+    """``t[r, c] += w[w_offset] * x[r, c]``: vectors of a row of `x` follow each other, rows are `x_row` apart."""
+
+    def codegen(context, builder, sig, args):
+        tile, xv, xo, x_row, wv, wo = args
+        emit = _Tap(context, builder, t)
+        scalar = emit.splat(emit.pointer(w, wv, wo), 0)
+        for r in range(t.rows):
+            row = emit.apart(x, xv, xo, x_row, r)
+            for c in range(t.cols):
+                emit.add(tile, r, c, scalar, emit.vector(f"x{r}", row, c))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, x, n, n, w, n), codegen

@@ -11,6 +11,7 @@ from .conv_pool import CONV2D_MAX_POOL2D
 from .conv_transpose import CONV_TRANSPOSE2D
 from .dense import DENSE
 from .dropout import DROPOUT
+from .finite import FINITE
 from .function_loss import FUNCTION_LOSS
 from .group_norm import GROUP_NORM, LAYER_NORM
 from .loss import (
@@ -22,15 +23,17 @@ from .loss import (
     SUM_SQUARED_ERROR,
 )
 from .pool import MAX_POOL2D
-from .shape import ADD, LOAD, RESHAPE, UNLOAD
+from .shape import ADD, LOAD, LOAD_TARGETS, RESHAPE, UNLOAD
 from .softmax import LOG_SOFTMAX, SOFTMAX
 
 for _op in (
     LOAD,
+    LOAD_TARGETS,
     UNLOAD,
     FETCH,
     *AUGMENTATIONS,
     INTERLEAVE,
+    FINITE,
     RESHAPE,
     ADD,
     CONCAT,

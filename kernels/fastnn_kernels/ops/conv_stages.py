@@ -35,6 +35,7 @@ class Options(NamedTuple):
     dilation: Pair = (1, 1)
     groups: int = 1
     output_padding: Pair = (0, 0)
+    exact: bool = False  # no algorithm but the direct one
 
 
 def read_options(attrs: Mapping[str, Any]) -> Options:
@@ -66,6 +67,7 @@ class _Sizes(NamedTuple):
     gap_h: int
     gap_w: int
     groups: int
+    exact: bool
 
 
 def conv_sizes(row, images, maps):
@@ -75,7 +77,7 @@ def conv_sizes(row, images, maps):
     options = read_options(row.attrs)
     top, _, left, _ = options.padding
     return _Sizes(w_shape[1], *row.values[images].shape[1:], w_shape[0] // options.groups, *maps_shape[1:],
-                  *w_shape[2:], *options.stride, top, left, *options.dilation, options.groups)
+                  *w_shape[2:], *options.stride, top, left, *options.dilation, options.groups, options.exact)
 
 
 # Packing: one task, once a step, before any block.

@@ -4,14 +4,15 @@ import functools
 from math import prod
 
 from ..convert import SAME, source_pointer
-from ..layout import copy_block, gather_block, scatter_block, zero_halo_block
+from ..layout import copy_block, gather_block, gather_halo_block, scatter_block, zero_halo_block
 from ..reference.twins import shape as twins
 from ..registry import Kernel, Op
-from ..simd import lanes, vload, vstore
+from ..simd import first_lanes, lanes, vload, vstore, vwhere
 from ..stage import NO_HALO, Axis, Call, Space, Stage
 from ..task import FIRST, SAMPLES, VALID
 from ..vmath import vset
 from .activation import common_rows
+from .narrow import table_at, table_elements
 
 
 def no_twin(**operands):
@@ -29,20 +30,39 @@ def _load_ops(kind):
 
     def load_halo_op(t):
         m, at, o = t.arena, t.at, t.options
-        gather_block(source_pointer(t.x, m, kind), o[0], t.info, SAMPLES, m, at[1])  # by way of `staged`
+        gather_halo_block(source_pointer(t.x, m, kind), o[1], o[2], o[3], t.info, SAMPLES, table_at(t, at[1]),
+                          m, at[0], o[4], o[5])
+        return 0
+
+    def load_staged_op(t):
+        m, at, o = t.arena, t.at, t.options
+        gather_block(source_pointer(t.x, m, kind), o[0], t.info, SAMPLES, m, at[1])
         row = o[3] * lanes(m)
         copy_block(m, at[1], o[2] * row, row, m, at[0], o[4], o[5], o[1], o[2], o[3])
         return 0
 
-    return load_op, load_halo_op
+    return load_op, load_halo_op, load_staged_op
+
+
+def _is_staged(shape, machine):
+    """Whether images are brought into a map with a halo by way of one without: blocks of one sample, and tiny ones."""
+    return machine.narrow or prod(shape[1:]) < machine.lanes
 
 
 def _load(row, places, machine):
     y = places["y"]
-    load_op, load_halo_op = _load_ops(row.attrs.get("source", SAME))
+    load_op, load_halo_op, load_staged_op = _load_ops(row.attrs.get("source", SAME))
     if y.halo == NO_HALO:
         return Call(load_op, (prod(y.shape),))
-    return Call(load_halo_op, (prod(y.shape), *y.shape, y.channel, y.row))
+    op = load_staged_op if _is_staged(y.shape, machine) else load_halo_op
+    return Call(op, (prod(y.shape), *y.shape, y.channel, y.row))
+
+
+def _load_scratch(row, machine):
+    shape = row.values["y"].shape
+    if len(shape) < 3 or not _is_staged(shape, machine):
+        return {"staged": (Space.WORK, table_elements(prod(shape[1:])))}
+    return load_temps(row, machine)
 
 
 def load_temps(row, machine):
@@ -53,7 +73,28 @@ def load_temps(row, machine):
 LOAD = Op(
     "load",
     lambda shapes, **attrs: {},
-    Kernel("forward", (), ("y",), no_twin, (Stage(Axis.BLOCK, (), ("y", "staged"), _load, temps=load_temps),)),
+    Kernel("forward", (), ("y",), no_twin, (Stage(Axis.BLOCK, (), ("y", "staged"), _load, temps=_load_scratch),)),
+)
+
+
+def load_targets_op(t):
+    """Load what lies at `y` as images do at `x`, in the model's dtype, with zeros in the spare lanes."""
+    m, yo, size, valid = t.arena, t.at[0], t.options[0], t.info[VALID]
+    gather_block(source_pointer(t.y, m, SAME), size, t.info, SAMPLES, m, yo)
+    L = lanes(m)
+    if valid < L:
+        for i in range(yo, yo + size * L, L):
+            vstore(m, i, vwhere(first_lanes(m, valid), vload(m, i), vset(m, 0.0)))
+    return 0
+
+
+LOAD_TARGETS = Op(
+    "load_targets",
+    lambda shapes, **attrs: {},
+    Kernel("forward", (), ("y",), no_twin, (
+        Stage(Axis.BLOCK, (), ("y",), lambda row, places, machine: Call(load_targets_op, (prod(places["y"].shape),)),
+              plain=True),
+    )),
 )
 
 

@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 def describe(s, flip):
     """Describe the sums of a convolution or, with `flip`, of its input gradient; None where they are done directly."""
     plain = (s.kh, s.kw, s.sh, s.sw, s.gap_h, s.gap_w, s.groups) == (3, 3, 1, 1, 1, 1, 1)
-    if not plain or not all(_FEWEST <= n <= _MOST for n in (s.channels, s.filters)):
+    if s.exact or not plain or not all(_FEWEST <= n <= _MOST for n in (s.channels, s.filters)):
         return None
     if flip:
         top, left = 2 - s.top, 2 - s.left

@@ -30,7 +30,7 @@ def conv2d(
     padding: Padding = 0,
     dilation: Size = 1,
     groups: int = 1,
-    algorithm: str = "direct",
+    algorithm: str = "auto",
     out: Array | None = None,
 ) -> Array:
     """Convolve images with a bank of kernels: y[n, o] = b[o] + sum over c, i, j of w[o, c, i, j] * window.
@@ -48,8 +48,9 @@ def conv2d(
         Pixels from one element of the kernel to the next.
     groups : int
         Channels and filters are cut into so many groups; each filter sees the channels of its group.
-    algorithm : "direct" or "im2col"
-        The sum over the elements of the kernel, or the textbook's product of the weights and the columns of `im2col`.
+    algorithm : "auto", "direct" or "im2col"
+        "auto" and "direct" sum over the elements of the kernel; "im2col" is the textbook's product of the weights and
+        the columns of `im2col`.
     out : (N, C_out, OH, OW), optional
 
     Returns
@@ -63,7 +64,7 @@ def conv2d(
         If the shapes of `x`, `w` and `b` do not belong together, an option is out of its range or leaves no output, or
         `out` does not fit.
     """
-    options.choice("conv2d: algorithm", algorithm, options.ALGORITHMS)
+    options.choice("conv2d: algorithm", algorithm, options.CONV_ALGORITHMS)
     windows = conv2d_windows(
         "conv2d", x.shape, w.shape, stride, padding, dilation, groups, b_shape=None if b is None else b.shape
     )

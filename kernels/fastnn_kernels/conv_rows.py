@@ -1,0 +1,142 @@
+"""Convolutions of many images as rows of a tape, in lane blocks: the images of a block are side by side in the lanes.
+
+The flat form (`conv_flat.py`) has its lanes along the width, and wins for few images; for many, lane blocks do, and
+they have Winograd's algorithm. A convolution here is a program of a few rows, which is kept with its compiled ops for
+the next call of the same sizes. Sums that are not finite, or are nearly so, are made directly.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ._arrays import Array, flat_alias
+from ._jit import lane_count
+from .conv_plan import Conv
+from .executor import Executor, StepError
+from .memory import Memory
+from .ops import winograd
+from .ops.conv_stages import conv_sizes
+from .ops.finite import NOT_FINITE
+from .program import Program, lay_out
+from .stage import Machine
+from .tape import Row, Tape, Value
+
+FORWARD, INPUT, WEIGHT = "forward", "backward_input", "backward_weight"
+# Programs that are kept, and bytes of scratch.
+_KEPT, _SCRATCH = 64, 1 << 26
+
+_idle: list[Array] = []
+
+
+def sums(conv: Conv, kernel: str, x: Array, w: Array, b: Array | None, y: Array, *, exact: bool = False) -> None:
+    """Write outputs (`kernel` FORWARD) or, from dy to dx, input gradients (INPUT); `exact` for direct sums."""
+    program = _kept(conv._replace(n=1), kernel, x.dtype, b is not None, exact)
+    try:
+        program.run(x, _NOTHING, y, [w] if b is None else [w, b], [])
+    except StepError as error:
+        if error.status != NOT_FINITE:
+            raise
+        sums(conv, kernel, x, w, b, y, exact=True)
+
+
+def weight_gradients(conv: Conv, dy: Array, x: Array, dw: Array, db: Array, *, exact: bool = False) -> None:
+    """Write the gradients of weights and bias."""
+    program = _kept(conv._replace(n=1), WEIGHT, x.dtype, True, exact)
+    try:
+        program.run(x, dy, None, [], [dw, db])
+    except StepError as error:
+        if error.status != NOT_FINITE:
+            raise
+        weight_gradients(conv, dy, x, dw, db, exact=True)
+
+
+_NOTHING = np.zeros(0, np.float32)
+
+
+class _Rows(Executor):
+    """Runs rows, between loads of images (and maps) and what is done with the results."""
+
+    def __init__(self, tape: Tape, dtype: np.dtype[Any], rows: list[Row], work: int) -> None:
+        super().__init__(tape, Memory.create(tape, dtype))
+        self._rows, self._work = rows, work
+
+    def _program(self, machine: Machine, *args: Any) -> Program:
+        return lay_out(self._rows, self.tape, machine, backward=self._rows[-1].kernel == WEIGHT, update=None)
+
+    def run(self, x: Array, y: Array, result: Array | None, params: list[Array], grads: list[Array]) -> None:
+        """Load x and y, with `params` as parameters; unload to `result`, copy the gradients to `grads`."""
+        n = len(x)
+        with self._lock:
+            _copy(params, self.memory.params)
+            # Scratch of a whole batch: all programs share what there is, and threads of Python do not wait for it.
+            self._arena = _idle.pop().view(self.dtype) if _idle else self._arena
+            try:
+                self._run_alone("forward", x, y, np.arange(n), n, np.zeros((1, 2)), None, result)
+            finally:
+                if self._arena.nbytes <= _SCRATCH:
+                    _idle.append(self._arena.view(np.uint8))
+                self._arena = np.zeros(0, self.dtype)
+            at = 0
+            for array in grads:
+                array.reshape(-1)[...] = self.memory.grads[at : at + array.size]
+                at += array.size
+
+
+def _copy(arrays: list[Array], flat: Array) -> None:
+    at = 0
+    for array in arrays:
+        flat[at : at + array.size] = flat_alias(array)
+        at += array.size
+
+
+@functools.lru_cache(_KEPT)
+def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool) -> _Rows:
+    """Make the program of one convolution, of its gradient for the input, or of those for weights and bias."""
+    tape = Tape()
+    images = tape.value((conv.c, conv.height, conv.width), "images")
+    maps = tape.value((conv.k, conv.oh, conv.ow), "maps")
+    w = tape.parameter("w", (conv.k, conv.c // conv.groups, conv.kh, conv.kw))
+    b = tape.parameter("b", (conv.k,)) if bias else None
+    attrs = {**_attrs(conv, exact), "shapes": {"x_shape": images.shape, "w_shape": w.shape}}
+    if kernel == WEIGHT:
+        assert b is not None
+        row = Row("conv2d", kernel, {"dy": maps, "x": images}, {}, {"dw": w, "db": b}, attrs)
+        loads = [_load(images), replace(_load(maps), op="load_targets")]
+        points = winograd.has_points(conv_sizes(row, "x", "dy"), lane_count(dtype.itemsize * 8))
+    elif kernel == INPUT:
+        row = Row("conv2d", kernel, {"dy": maps, "dx": images}, {"w": w}, {}, attrs)
+        loads = [_load(maps)]
+        points = winograd.describe(conv_sizes(row, "dx", "dy"), flip=True) is not None
+    else:
+        params = {"w": w} if b is None else {"w": w, "b": b}
+        row = Row("conv2d", kernel, {"x": images, "y": maps}, params, {}, attrs)
+        loads = [_load(images)]
+        points = winograd.describe(conv_sizes(row, "x", "y"), flip=False) is not None
+    rows = list(loads)
+    if points:
+        rows += [Row("finite", FORWARD, {"x": load.values["y"]}, {}, {}, {}) for load in loads]
+    if kernel != WEIGHT:
+        result = row.values["dx" if kernel == INPUT else "y"]
+        rows += [row, Row("unload", FORWARD, {"x": result}, {}, {}, {})]
+    else:
+        rows.append(row)
+    taps = (conv.c // conv.groups) * conv.kh * conv.kw
+    return _Rows(tape, dtype, rows, conv.k * taps * conv.oh * conv.ow)
+
+
+def _load(value: Value) -> Row:
+    return Row("load", FORWARD, {"y": value}, {}, {}, {})
+
+
+def _attrs(conv: Conv, exact: bool) -> dict[str, Any]:
+    """Attributes of a row; padding behind that no window reaches is left out."""
+    bottom = (conv.oh - 1) * conv.sh + (conv.kh - 1) * conv.dh + 1 - conv.height - conv.top
+    right = (conv.ow - 1) * conv.sw + (conv.kw - 1) * conv.dw + 1 - conv.width - conv.left
+    return {
+        "stride": (conv.sh, conv.sw), "padding": (conv.top, max(0, bottom), conv.left, max(0, right)),
+        "dilation": (conv.dh, conv.dw), "groups": conv.groups, "exact": exact,
+    }  # fmt: skip
