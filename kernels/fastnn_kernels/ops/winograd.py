@@ -23,6 +23,8 @@ _FEWEST, _MOST = 16, 256
 # Bytes of what a product of a weight gradient goes over again: most of a small first-level cache.
 _PRODUCT_BYTES = 32 * 2**10
 # Tiles of outputs at a time: more won nothing (6 x 4 accumulators and 4, 8, 16 tiles: 329, 324, 304).
+# All filters of a point before the next point lost: 32 -> 32 on 32x32 with its pool 11.4 ms for 128 images, 9.9 by one
+# register tile of filters at a time, whose products then stay in the first-level cache.
 _SPAN = 4
 
 
