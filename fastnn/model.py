@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from . import checkpoint, evaluation, feeding, inspection, outputs, saving
 from .initializers import Array
 from .trainable import Trainable
+
+if TYPE_CHECKING:
+    from .profile import ModelProfile
 
 __all__ = ["Sequential"]
 
@@ -83,6 +87,20 @@ class Sequential(Trainable):
         layers and layers without parameters are left out; layers inside others have names of their own.
         """
         return inspection.norms_by_layer(self._gradients("gradient_norms", x, y)[1])
+
+    def profile(self, x: ArrayLike, y: ArrayLike, *, batch_size: int = 128, **options: Any) -> ModelProfile:
+        """Tell what each layer takes of a training step; the model stays as it is.
+
+        The options are those of `fastnn.profile.model`. Print what it returns.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not compiled.
+        """
+        from . import profile
+
+        return profile.model(self, x, y, batch_size=batch_size, **options)
 
     def save(self, path: str | PathLike[str], *, include_optimizer: bool = True) -> None:
         """Write the model to a file, from which `load` makes it again.

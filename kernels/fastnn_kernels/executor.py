@@ -94,6 +94,8 @@ class Executor:
         # Activations and their gradients, of one sample.
         self._elements = 2 * sum(prod(v.shape) for r in tape.forward for v in r.written())
         self._compiled = functools.cache(self._compile)
+        # False, before the first call, for a program with a row for each row of the tape.
+        self.fused = True
         # Where a list is put here, each call appends what its rows took.
         self.clock: list[Clock] | None = None
         self._lock = threading.Lock()  # calls of two Python threads share the arena
@@ -227,6 +229,7 @@ class Executor:
             source=source,
             weighted=weighted,
             predictions=predictions,
+            fused=self.fused,
         )
 
     def _source(self, x: Array) -> int:

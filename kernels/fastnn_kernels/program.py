@@ -46,6 +46,8 @@ class Program:
         The update table.
     sizes : mapping of Space to int
         Elements of each space.
+    rows : tuple of Row or None
+        The row of the tape, or those fused to one, that each call belongs to; None for those of the update.
     """
 
     calls: tuple[Call, ...]
@@ -57,6 +59,7 @@ class Program:
     phases: _Ints
     chunks: _Ints
     sizes: dict[Space, int]
+    rows: tuple[Row | None, ...]
 
 
 def make_program(
@@ -69,15 +72,18 @@ def make_program(
     source: int = SAME,
     weighted: bool = False,
     predictions: bool = False,
+    fused: bool = True,
 ) -> Program:
     """Compile `tape` to tables: forward, then the way out, the loss, backward and update where wanted.
 
     With backward rows the forward rows are those of training; an update commits the ops' states as well. `source` is
     what the images are (`convert.py`); `weighted` where samples have weights; `predictions` where outputs are
-    written, as always without a loss.
+    written, as always without a loss. Without `fused` every row of the tape is one of the program.
     """
-    tape = relu_behind_pool(tape if backward else replace(tape, forward=tape.inference()))
-    tape = relu_in_batch_norm(tape if machine.narrow else relu_in_max_pool(tape))
+    tape = tape if backward else replace(tape, forward=tape.inference())
+    if fused:
+        tape = relu_behind_pool(tape)
+        tape = relu_in_batch_norm(tape if machine.narrow else relu_in_max_pool(tape))
     rows = [*load_rows(tape, source, augmented=update is not None), *tape.forward]
     if predictions or not loss:
         rows.append(Row("unload", "forward", {"x": tape.output}, {}, {}, {}))
@@ -86,12 +92,12 @@ def make_program(
         rows.append(replace(tape.loss, attrs={**tape.loss.attrs, "weighted": weighted}))
         if backward:
             rows += tape.backward()
-    return lay_out(rows, tape, machine, backward=backward, update=update)
+    return lay_out(fuse(rows, machine) if fused else rows, tape, machine, backward=backward, update=update)
 
 
 def lay_out(rows: Sequence[Row], tape: Tape, machine: Machine, *, backward: bool, update: Update | None) -> Program:
     """Compile rows to tables; with `backward` the gradients of the tape's parameters are summed behind them."""
-    schedule = make_schedule(fuse(rows, machine), tape, machine)
+    schedule = make_schedule(rows, tape, machine)
     return _Tables(tape, schedule, place(schedule, machine), machine).program(backward, update)
 
 
@@ -101,6 +107,7 @@ class _Tables:
     def __init__(self, tape: Tape, schedule: Schedule, placement: Placement, machine: Machine) -> None:
         self.tape, self.schedule, self.placement, self.machine = tape, schedule, placement, machine
         self.calls: list[Call] = []
+        self.rows: list[Row | None] = []
         self.operands: list[list[tuple[Space, int]]] = []
         self.phases: list[tuple[int, int, int]] = []
 
@@ -129,8 +136,9 @@ class _Tables:
             self.phases.append((first, len(self.calls), Axis.TILE))
         return self._pack(chunks)
 
-    def _add(self, call: Call, operands: list[tuple[Space, int]]) -> None:
+    def _add(self, call: Call, operands: list[tuple[Space, int]], row: Row | None = None) -> None:
         self.calls.append(call)
+        self.rows.append(row)
         self.operands.append(operands)
 
     def _add_item(self, item: Item) -> None:
@@ -154,10 +162,10 @@ class _Tables:
                 operands.append((places[name].space, places[name].origin))
             else:
                 operands.append((Space.FIXED, 0))  # an optional operand that this row does without
-        self._add(stage.call(row, places, self.machine), operands)
+        self._add(stage.call(row, places, self.machine), operands, row)
         for name in stage.writes:
             if name in places and any(places[name].halo):
-                self._add(zero_halo_call(places[name]), [(places[name].space, places[name].origin)])
+                self._add(zero_halo_call(places[name]), [(places[name].space, places[name].origin)], row)
 
     def _place(self, item: Item, name: str) -> Place:
         """Place of an operand, seen in the operand's own shape where it shares another's memory."""
@@ -190,5 +198,5 @@ class _Tables:
         tasks = np.array([call.tasks for call in self.calls], np.int64)
         phases = np.array(self.phases, np.int64)
         return Program(tuple(self.calls), spaces, offsets, options, scalars, tasks, phases, chunks,
-                       self.placement.sizes)
+                       self.placement.sizes, tuple(self.rows))
 

@@ -1,0 +1,163 @@
+"""Profiles of a model: the parts add up, rows belong to layers, the model stays as it is, the command."""
+
+import json
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+import fastnn as fn
+from fastnn import models
+from fastnn.cli import main
+from fastnn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from fastnn.profile import model_times
+
+FAST = {"batch_size": 32, "seconds": 0.01, "reference": False}
+
+
+def data(model, n=64):
+    rng = np.random.default_rng(1)
+    return rng.random((n, *model.input_shape), dtype=np.float32), rng.integers(0, 10, n)
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    model = models.lenet5((1, 28, 28), 10)
+    model.compile("adam", "softmax_cross_entropy", ["accuracy"])
+    return model
+
+
+def small():
+    layers = [Conv2D(4, 3), ReLU(), MaxPool2D(2), Conv2D(5, 3, activation="relu"), Flatten(), Dense(10)]
+    model = fn.Sequential(layers, input_shape=(2, 12, 12))
+    model.compile("sgd", "softmax_cross_entropy")
+    return model
+
+
+def test_layers_and_rest_add_up_to_the_step(lenet):
+    found = lenet.profile(*data(lenet), **FAST)
+    parts = sum(layer.seconds for layer in found.layers) + sum(found.rest.values())
+    assert 0.9 * found.step <= parts <= 1.1 * found.step
+    assert all(seconds >= 0 for name, seconds in found.rest.items() if name not in ("waiting", "Python"))
+    assert sum(layer.share for layer in found.layers) + sum(found.rest.values()) / found.step == pytest.approx(1, 0.01)
+
+
+def test_every_layer_is_there_with_what_it_has_to_do(lenet):
+    found = lenet.profile(*data(lenet), **FAST)
+    assert [layer.name for layer in found.layers] == [
+        "conv2d + max_pool2d", "conv2d_1 + max_pool2d_1", "dense", "dense_1", "dense_2",
+    ]  # fmt: skip
+    first, second, dense, *_ = found.layers
+    # The first layer has no input gradient.
+    assert first.flops == 2 * 2 * 32 * 6 * 24 * 24 * 25
+    assert second.flops == 3 * 2 * 32 * 16 * 8 * 8 * 6 * 25
+    assert dense.flops == 3 * 2 * 32 * 256 * 120
+    assert sum(layer.parameters for layer in found.layers) == lenet._lowered.tape.size
+    assert second.parameters == 16 * 6 * 25 + 16
+    assert dense.bytes == 3 * 4 * (32 * (256 + 120) + 256 * 120 + 120)
+    assert all(layer.forward > 0 and layer.backward > 0 and layer.update > 0 for layer in found.layers)
+    assert found.slowest.seconds == max(layer.seconds for layer in found.layers)
+    assert found.rest["images"] > 0
+    assert found.rest["packed weights"] > 0
+
+
+def test_fused_layers_are_named_as_fused_and_apart_where_that_is_asked_for():
+    model = small()
+    names = [layer.name for layer in model.profile(*data(model), **FAST).layers]
+    assert names == ["conv2d + relu + max_pool2d", "conv2d_1", "dense"]
+    names = [layer.name for layer in model.profile(*data(model), **FAST, fused=False).layers]
+    assert names == ["conv2d", "relu", "max_pool2d", "conv2d_1", "dense"]
+
+
+def test_residual_blocks_and_their_shortcuts_are_told_apart():
+    model = models.resnet8((3, 16, 16), 10)
+    model.compile("adam", "softmax_cross_entropy")
+    found = {layer.name: layer for layer in model.profile(*data(model, 16), batch_size=16, seconds=0.01).layers}
+    assert {"residual_1/shortcut/conv2d", "residual_1/batch_norm_1 + relu_2", "global_avg_pool2d"} <= set(found)
+    assert found["residual_1/shortcut/conv2d"].flops == 3 * 2 * 16 * 32 * 16 * 8 * 8
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_small_batches_have_kernels_of_their_own(lenet, n):
+    found = lenet.profile(*data(lenet, n), batch_size=n, seconds=0.01, reference=False)
+    assert found.batch_size == n
+    assert found.layers[0].forward > 0
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_the_model_stays_as_it_is(stop):
+    results = []
+    for profiled in (False, True):
+        model = small()
+        x, y = data(model)
+        model.fit(x, y, epochs=1, batch_size=16, verbose=0)
+        if profiled and stop:
+            at_once = patch.object(model_times._Run, "time", side_effect=KeyboardInterrupt)
+            with at_once, pytest.raises(KeyboardInterrupt):
+                model.profile(x, y, **FAST)
+        elif profiled:
+            model.profile(x, y, **FAST)
+            assert model._engine._interpreter.clock is None
+        model.fit(x, y, epochs=1, batch_size=16, verbose=0)
+        results.append((model._memory.params.copy(), model._memory.slots.copy(), model.history.history["loss"]))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+    assert results[0][2] == results[1][2]
+
+
+def test_ctrl_c_shows_what_is_done(lenet):
+    calls = []
+    plain = model_times._Run.time
+
+    def time(self, steps):
+        calls.append(steps)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        plain(self, steps)
+
+    before = fn.get_num_threads()
+    with patch.object(model_times._Run, "time", time):
+        found = lenet.profile(*data(lenet), **FAST, threads=1)
+    assert found.interrupted
+    assert "Interrupted" in str(found)
+    assert fn.get_num_threads() == before
+
+
+def test_the_figures_as_text_dict_csv_and_page(lenet):
+    found = lenet.profile(*data(lenet), **{**FAST, "reference": True})
+    text = str(found)
+    assert f"Slowest: {found.slowest.name}" in text
+    assert "With NumPy" in text
+    assert "waiting" in text
+    assert found.reference > found.step
+    everything = json.loads(json.dumps(found.to_dict()))
+    assert everything["layers"][0]["name"] == "conv2d + max_pool2d"
+    assert len(found.to_csv().splitlines()) == 1 + len(found.layers) + len(found.rest)
+    page = found.to_html()
+    assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
+    assert "conv2d_1 + max_pool2d_1" in page
+
+
+def test_what_does_not_fit_is_refused(lenet):
+    x, y = data(lenet)
+    with pytest.raises(RuntimeError, match=r"profile\.model: the model is not compiled"):
+        models.lenet5((1, 28, 28), 10).profile(x, y)
+    with pytest.raises(ValueError, match="x has shape"):
+        lenet.profile(x[:, :, :5], y)
+    with pytest.raises(ValueError, match=r"profile\.model: batch_size is 0"):
+        lenet.profile(x, y, batch_size=0)
+    with pytest.raises(TypeError, match=r"profile\.model: model is 3"):
+        fn.profile.model(3, x, y)
+
+
+def test_the_command_takes_presets_and_files(tmp_path, capsys, lenet):
+    path = tmp_path / "model.safetensors"
+    small().save(path)
+    files = {kind: tmp_path / f"profile.{kind}" for kind in ("json", "csv", "html")}
+    options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
+    assert main(["profile", "model", str(path), "--batch-size", "16", "--no-reference", *options]) == 0
+    assert "conv2d + relu + max_pool2d" in capsys.readouterr().out
+    assert json.loads(files["json"].read_text())["batch_size"] == 16
+    assert "conv2d + relu + max_pool2d" in files["html"].read_text()
+    assert main(["profile", "model", "lenet6"]) == 2
+    assert "lenet6" in capsys.readouterr().err
