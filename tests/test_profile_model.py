@@ -1,5 +1,7 @@
 """Profiles of a model: the parts add up, rows belong to layers, the model stays as it is, the command."""
 
+import csv
+import io
 import json
 from unittest.mock import patch
 
@@ -9,7 +11,7 @@ import pytest
 import fastnn as fn
 from fastnn import models
 from fastnn.cli import main
-from fastnn.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from fastnn.profile import model_times
 
 FAST = {"batch_size": 32, "seconds": 0.01, "reference": False}
@@ -105,6 +107,52 @@ def test_the_model_stays_as_it_is(stop):
     assert results[0][2] == results[1][2]
 
 
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_running_statistics_and_dropout_go_on_as_without_a_profile(backend):
+    results = []
+    for profiled in (False, True):
+        layers = [Conv2D(4, 3), BatchNorm(), ReLU(), Dropout(0.4), Flatten(), Dense(10)]
+        model = fn.Sequential(layers, input_shape=(2, 6, 6))
+        model.backend = backend
+        model.compile("adam", "softmax_cross_entropy")
+        x, y = data(model, 24)
+        flip = [fn.augment.Flip()]
+        model.fit(x, y, epochs=1, batch_size=8, augment=flip, verbose=0)
+        before = [array.copy() for array in vars(model._memory).values()]
+        history = model.history
+        if profiled:
+            model.profile(x, y, batch_size=8, seconds=0.01)
+        for array, copy in zip(vars(model._memory).values(), before, strict=True):
+            np.testing.assert_array_equal(array, copy)
+        assert model.history is history
+        model.fit(x, y, epochs=2, batch_size=8, augment=flip, verbose=0)
+        results.append([array.copy() for array in vars(model._memory).values()])
+    assert results[0][3].any()  # there are statistics
+    for without, behind in zip(*results, strict=True):
+        np.testing.assert_array_equal(behind, without)
+
+
+def test_a_step_that_trains_nothing_adds_up_too():
+    model = fn.Sequential([Flatten(), ReLU(), Dense(10, trainable=False)], input_shape=(2, 6, 6))
+    model.compile("sgd", "softmax_cross_entropy")
+    found = model.profile(*data(model), **FAST)
+    assert [(layer.name, layer.update) for layer in found.layers] == [("relu", 0), ("dense", 0)]
+    parts = sum(layer.seconds for layer in found.layers) + sum(found.rest.values())
+    assert parts == pytest.approx(found.step, rel=1e-9)
+
+
+def test_a_loss_between_numbers_and_a_function_of_ones_own():
+    def half_square(output, target):
+        return 0.5 * ((output - target) ** 2).sum(), output - target
+
+    for loss in ("mean_squared_error", half_square):
+        model = fn.Sequential([Flatten(), Dense(3)], input_shape=(2, 6, 6))
+        model.compile("sgd", loss)
+        found = model.profile(data(model)[0], np.zeros((64, 3), np.float32), **FAST)
+        assert [layer.name for layer in found.layers] == ["dense"]
+        assert found.rest["loss"] > 0
+
+
 def test_ctrl_c_shows_what_is_done(lenet):
     calls = []
     plain = model_times._Run.time
@@ -132,7 +180,11 @@ def test_the_figures_as_text_dict_csv_and_page(lenet):
     assert found.reference > found.step
     everything = json.loads(json.dumps(found.to_dict()))
     assert everything["layers"][0]["name"] == "conv2d + max_pool2d"
-    assert len(found.to_csv().splitlines()) == 1 + len(found.layers) + len(found.rest)
+    assert all(type(seconds) is float for seconds in found.rest.values())
+    lines = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert [line["name"] for line in lines] == [*(layer.name for layer in found.layers), *found.rest]
+    assert sum(float(line["seconds"]) for line in lines) == pytest.approx(found.step)
+    assert lines[-1]["forward"] == ""
     page = found.to_html()
     assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
     assert "conv2d_1 + max_pool2d_1" in page

@@ -104,9 +104,10 @@ class ModelProfile:
     def to_csv(self) -> str:
         """Return a head and a line for each layer and each part of the rest."""
         columns = [field.name for field in fields(LayerTime)]
-        lines: list[dict[str, Any]] = [asdict(layer) for layer in self.layers]
+        columns.insert(1, "seconds")
+        lines: list[dict[str, Any]] = [{**asdict(layer), "seconds": layer.seconds} for layer in self.layers]
         empty = dict.fromkeys(columns)
-        lines += [{**empty, "name": name, "forward": s, "share": s / self.step} for name, s in self.rest.items()]
+        lines += [{**empty, "name": name, "seconds": s, "share": s / self.step} for name, s in self.rest.items()]
         return table.as_csv(columns, lines)
 
     def to_html(self) -> str:
@@ -155,17 +156,18 @@ class ModelProfile:
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows of the table."""
-        head = ["layer", *PHASES, "share", "GFLOP/s", "of peak", "GB/s", "parameters", "activations"]
+        head = ["layer", "time", *PHASES, "share", "GFLOP/s", "of peak", "GB/s", "parameters", "activations"]
         rows = []
         for layer in self.layers:
             rate = None if layer.gflops is None else table.digits(layer.gflops, 2)
             peak = None if layer.share_of_peak is None else table.share_text(layer.share_of_peak)
             rows.append([
-                layer.name, *(table.time_text(getattr(layer, phase) or None) for phase in PHASES),
+                layer.name, table.time_text(layer.seconds),
+                *(table.time_text(getattr(layer, phase) or None) for phase in PHASES),
                 table.share_text(layer.share), rate or "", peak or "",
                 table.digits(layer.bytes / layer.seconds / 1e9, 2) if layer.seconds else "",
                 f"{layer.parameters:,}", f"{layer.activations / 2**20:.2f} MB",
             ])  # fmt: skip
         for name, seconds in self.rest.items():
-            rows.append([name, table.time_text(seconds), "", "", table.share_text(seconds / self.step), *[""] * 5])
+            rows.append([name, table.time_text(seconds), *[""] * 3, table.share_text(seconds / self.step), *[""] * 5])
         return head, rows

@@ -162,7 +162,8 @@ def _summary(
     rest["Python"] = step - clock.seconds / clock.steps
     peak = fk.fma_peak(threads)
     parameters = {n: sum(p.size for p in tape.params if p.name.rpartition("/")[0] == n) for n in names}
-    _share_update(parts, parameters, tape, _update_seconds(clock))
+    rest["sums of gradients"] += _share_update(parts, parameters, tape, _update_seconds(clock))
+    rest = {name: float(seconds) for name, seconds in rest.items()}
     layers = []
     for group in sorted(parts, key=lambda group: names.index(group[0])):
         seconds = parts[group]
@@ -230,8 +231,11 @@ def _update_seconds(clock: Clock) -> float:
     return float((clock.rows[:, updates]).sum() / clock.workers / clock.steps)
 
 
-def _share_update(parts: _Parts, parameters: dict[str, int], tape: Any, seconds: float) -> None:
-    """Share the time of the update out by the number of parameters: it runs over all of them at once."""
+def _share_update(parts: _Parts, parameters: dict[str, int], tape: Any, seconds: float) -> float:
+    """Share the time of the update out by the number of parameters: it runs over all of them at once.
+
+    Returns the seconds that no layer has: all of them where nothing is trained, else none.
+    """
     trained = {name: 0 for name in parameters}
     for param in tape.params:
         if param.trainable:
@@ -240,3 +244,4 @@ def _share_update(parts: _Parts, parameters: dict[str, int], tape: Any, seconds:
     for group, times in parts.items():
         if size := sum(trained[name] for name in group):
             times["update"] = times.get("update", 0.0) + seconds * size / total
+    return 0.0 if total else seconds
