@@ -12,7 +12,7 @@ import fastnn as fn
 from fastnn import models
 from fastnn.cli import main
 from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
-from fastnn.profile import model_times
+from fastnn.profile import layer_rows, model_times
 
 FAST = {"batch_size": 32, "seconds": 0.01, "reference": False}
 
@@ -69,6 +69,25 @@ def test_fused_layers_are_named_as_fused_and_apart_where_that_is_asked_for():
     assert names == ["conv2d + relu + max_pool2d", "conv2d_1", "dense"]
     names = [layer.name for layer in model.profile(*data(model), **FAST, fused=False).layers]
     assert names == ["conv2d", "relu", "max_pool2d", "conv2d_1", "dense"]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_activations_of_layers_are_their_layers_and_only_the_loss_is_the_loss(fused):
+    seen = []
+    plain = layer_rows.group
+
+    def group(row, *others):
+        if not (found := plain(row, *others)):
+            seen.append(row.op)
+        return found
+
+    layers = [Conv2D(4, 3, activation="relu"), BatchNorm(), MaxPool2D(2), Flatten(), Dense(10)]
+    model = fn.Sequential(layers, input_shape=(2, 12, 12))
+    model.compile("sgd", "softmax_cross_entropy")
+    with patch.object(layer_rows, "group", group):
+        found = model.profile(*data(model), **FAST, fused=fused)
+    assert set(seen) == {"softmax_cross_entropy"}
+    assert [layer.name for layer in found.layers] == ["conv2d", "batch_norm", "max_pool2d", "dense"]
 
 
 def test_residual_blocks_and_their_shortcuts_are_told_apart():

@@ -15,6 +15,8 @@ def owners(row: Row, names: list[str]) -> list[str]:
     """Name the layers that a row names itself: by its parameters, and by what it makes."""
     own = [o.name for named in (row.params, row.grads, row.states) for o in named.values()]
     found = [name.rpartition("/")[0] for name in own] + [owner(value) for value in _owned(row)]
+    # The activation of a layer, "conv2d/relu", is none of the summary's: it belongs to the layer.
+    found = [name if name in names else name.rpartition("/")[0] for name in found]
     return [name for name in found if name in names]
 
 
