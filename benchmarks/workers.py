@@ -31,7 +31,7 @@ def images_per_second(epoch: Callable[[], object], images: int, seconds: float) 
 def fastnn_worker(
     net: nets.Net, batch: int, threads: int, images: int, seconds: float, weights: Path
 ) -> dict[str, Any]:
-    """Measure fastnn; leave the initial weights in the file `weights` for PyTorch."""
+    """Measure fastnn; leave the initial weights in the file `weights` for the others."""
     import fastnn as fn
     import fastnn_kernels as fk
 
@@ -39,7 +39,7 @@ def fastnn_worker(
     x, y = nets.data(net, images)
     model = nets.build_fastnn(net)
     np.savez(weights, **model.params)
-    curve = [float(model.train_step(*part)) for part in _batches((x, y), batch, CURVE_STEPS)]
+    curve = [float(model.train_step(*part)) for part in batches((x, y), batch, CURVE_STEPS)]
 
     def epoch() -> None:
         model.fit(x, y, epochs=1, batch_size=batch, shuffle=False, verbose=0)
@@ -68,7 +68,7 @@ def torch_worker(
         model = nets.build_torch(net, initial)
         step, data = _torch_step(model, x, variant)
         try:
-            curve = [step(*part).item() for part in _batches((data, y), batch, CURVE_STEPS)]
+            curve = [step(*part).item() for part in batches((data, y), batch, CURVE_STEPS)]
         except Exception as error:
             # torch.compile needs a C++ compiler and fails in many ways without one.
             if not variant.startswith("compile"):
@@ -77,7 +77,7 @@ def torch_worker(
             continue
 
         def epoch(step: Callable[..., Any] = step, data: Any = data) -> None:
-            for part in _batches((data, y), batch):
+            for part in batches((data, y), batch):
                 step(*part)
 
         runs[variant] = {"losses": curve, "images_per_second": images_per_second(epoch, images, seconds)}
@@ -109,7 +109,7 @@ def _torch_step(model: Any, x: Any, variant: str) -> tuple[Callable[..., Any], A
     return step, x
 
 
-def _batches(arrays: tuple[Any, Any], batch: int, count: int | None = None) -> Iterator[tuple[Any, Any]]:
+def batches(arrays: tuple[Any, Any], batch: int, count: int | None = None) -> Iterator[tuple[Any, Any]]:
     """Cut both arrays into batches, in order; the first `count` of them if given."""
     whole = len(arrays[0]) // batch
     for index in range(whole if count is None else count):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import jax_worker
 import nets
 import peers
 
@@ -78,6 +79,30 @@ def test_without_peers_there_is_no_ratio():
     result = peers.summary("keras_cnn:128", rounds_of({"fastnn": [100, 120, 90]}))
     assert result["fastnn"] == 100
     assert "ratio" not in result
+
+
+def test_each_library_has_a_ratio_to_its_best_variant():
+    speeds = {"fastnn": [100, 120, 90], "eager": [50, 20, 30], "jax jit": [10, 20, 30], "jax scan": [50, 60, 90]}
+    result = peers.summary("mlp:32", rounds_of(speeds))
+    assert result["best_variant"] == "jax scan"
+    assert result["ratios"] == {"eager": 3.0, "jax scan": 2.0}
+
+
+def test_jax_runs_plain_chains_alone():
+    assert [name for name, net in nets.NETS.items() if jax_worker.can_run(net)] == [
+        "lenet5", "keras_cnn", "vgg_small", "mlp",
+    ]  # fmt: skip
+
+
+def test_the_losses_of_jax_are_those_of_fastnn(tmp_path):
+    pytest.importorskip("jax")
+    import workers
+
+    net, weights = nets.NETS["lenet5"], tmp_path / "weights.npz"
+    ours = workers.fastnn_worker(net, 8, 1, 8 * 30, 0.01, weights)["runs"]
+    theirs = jax_worker.jax_worker(net, 8, 8 * 30, 0.01, weights, list(jax_worker.VARIANTS))["runs"]
+    assert set(theirs) == {"jax jit", "jax scan"}
+    peers._check_losses("lenet5:8", ours | theirs)
 
 
 def test_different_losses_stop_the_comparison():
