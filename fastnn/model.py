@@ -88,7 +88,7 @@ class Sequential(Trainable):
         """
         return inspection.norms_by_layer(self._gradients("gradient_norms", x, y)[1])
 
-    def profile(self, x: ArrayLike, y: ArrayLike, *, batch_size: int = 128, **options: Any) -> ModelProfile:
+    def profile(self, x: ArrayLike, y: ArrayLike, *, batch_size: int | str = 128, **options: Any) -> ModelProfile:
         """Tell what each layer takes of a training step; the model stays as it is.
 
         The options are those of `fastnn.profile.model`. Print what it returns.

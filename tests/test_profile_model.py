@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import dataclass
 from unittest.mock import patch
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import fastnn as fn
 from fastnn import models
 from fastnn.cli import main
-from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
-from fastnn.profile import layer_rows, model_times
+from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Tanh
+from fastnn.profile import model_times
+from fastnn_kernels.executor import Executor
 
 FAST = {"batch_size": 32, "seconds": 0.01, "reference": False}
 
@@ -71,30 +73,12 @@ def test_fused_layers_are_named_as_fused_and_apart_where_that_is_asked_for():
     assert names == ["conv2d", "relu", "max_pool2d", "conv2d_1", "dense"]
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_activations_of_layers_are_their_layers_and_only_the_loss_is_the_loss(fused):
-    seen = []
-    plain = layer_rows.group
-
-    def group(row, *others):
-        if not (found := plain(row, *others)):
-            seen.append(row.op)
-        return found
-
-    layers = [Conv2D(4, 3, activation="relu"), BatchNorm(), MaxPool2D(2), Flatten(), Dense(10)]
-    model = fn.Sequential(layers, input_shape=(2, 12, 12))
-    model.compile("sgd", "softmax_cross_entropy")
-    with patch.object(layer_rows, "group", group):
-        found = model.profile(*data(model), **FAST, fused=fused)
-    assert set(seen) == {"softmax_cross_entropy"}
-    assert [layer.name for layer in found.layers] == ["conv2d", "batch_norm", "max_pool2d", "dense"]
-
-
 def test_residual_blocks_and_their_shortcuts_are_told_apart():
     model = models.resnet8((3, 16, 16), 10)
     model.compile("adam", "softmax_cross_entropy")
     found = {layer.name: layer for layer in model.profile(*data(model, 16), batch_size=16, seconds=0.01).layers}
-    assert {"residual_1/shortcut/conv2d", "residual_1/batch_norm_1 + relu_2", "global_avg_pool2d"} <= set(found)
+    fused = "residual_1/batch_norm_1 + residual_1 + relu_2"
+    assert {"residual_1/shortcut/conv2d", fused, "global_avg_pool2d"} <= set(found)
     assert found["residual_1/shortcut/conv2d"].flops == 3 * 2 * 16 * 32 * 16 * 8 * 8
 
 
@@ -232,3 +216,65 @@ def test_the_command_takes_presets_and_files(tmp_path, capsys, lenet):
     assert "conv2d + relu + max_pool2d" in files["html"].read_text()
     assert main(["profile", "model", "lenet6"]) == 2
     assert "lenet6" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Bent(fn.Layer):
+    """Two ops, without names of their own, one of them called like another layer."""
+
+    kind = "bent"
+
+    def lower(self, tape, x, *, name, params):
+        return tape.add("tanh", x=tape.add("sigmoid", x=x))
+
+
+def test_ops_belong_to_the_layer_that_adds_them_whatever_they_are_called():
+    model = fn.Sequential([Flatten(), Dense(6), Bent(), Tanh(), Dense(10)], input_shape=(2, 6, 6))
+    model.compile("sgd", "softmax_cross_entropy")
+    found = model.profile(*data(model), **FAST).layers
+    assert [layer.name for layer in found] == ["dense", "bent", "tanh", "dense_1"]
+    bent, tanh = found[1:3]
+    assert (bent.activations, tanh.activations) == (2 * 4 * 32 * 6, 4 * 32 * 6)
+    assert bent.forward > 0
+    assert bent.backward > 0
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_rows_keep_their_layers_through_rewrites_and_fusion(lenet, fused):
+    normed = fn.Sequential(
+        [Conv2D(4, 3, activation="relu"), BatchNorm(), MaxPool2D(2), Flatten(), Dense(10)], input_shape=(2, 12, 12)
+    )
+    for net in (lenet, normed, models.resnet8((3, 16, 16), 10)):
+        net.compile("adam", "softmax_cross_entropy")
+        run = model_times._Run(net, *data(net, 32), 32, (), Executor, fused)
+        run.executor.clock = []
+        run.call(1)
+        rows = [row for row in run.executor.clock[0].program.rows if row is not None]
+        assert {row.op for row in rows if not row.origin} == {"load", "softmax_cross_entropy"}
+        for row in rows:
+            # Parameters are called after the layer that has them: the origin says the same.
+            owned = {p.name.rpartition("/")[0] for p in (*row.params.values(), *row.grads.values())}
+            assert owned <= set(row.origin)
+
+
+def test_augmentation_is_timed_with_the_images(lenet):
+    x, y = data(lenet)
+    plain = lenet.profile(x, y, **FAST)
+    steps = [fn.augment.Rotate(20), fn.augment.MixUp(0.2)]
+    augmented = lenet.profile(x, y, **{**FAST, "reference": True}, augment=steps)
+    assert augmented.rest["images"] > 2 * plain.rest["images"]
+    with pytest.raises(TypeError, match=r"profile\.model: augment\[0\] is 3"):
+        lenet.profile(x, y, augment=[3])
+
+
+def test_the_tape_of_the_model_does_not_grow(lenet):
+    before = len(lenet._lowered.tape.values)
+    lenet.profile(*data(lenet), **FAST, fused=False)
+    assert len(lenet._lowered.tape.values) == before
+
+
+def test_the_peak_is_that_of_the_dtype():
+    model = fn.Sequential([Flatten(), Dense(10)], input_shape=(2, 6, 6), dtype="float64")
+    model.compile("sgd", "softmax_cross_entropy")
+    with patch.object(model_times.fk, "fma_peak", side_effect=lambda threads, dtype: np.dtype(dtype).itemsize):
+        assert model.profile(*data(model), **FAST).peak == 8

@@ -65,8 +65,10 @@ def output_shape(layers: Sequence[Layer], input_shape: Shape) -> Shape:
 def lower(layers: Sequence[Layer], tape: ModelTape, x: Value, *, params: Owned, prefix: str = "") -> Value:
     """Add the rows of the layers, called `prefix` + name; `params` are those of `weights` and `states`."""
     for k, (name, layer) in enumerate(zip(layer_names(layers), layers, strict=True)):
+        first = len(tape.forward)
         with naming(f"layers[{k}] ({name})"):
             x = layer.lower(tape, x, name=f"{prefix}{name}", params=part(params, f"{name}/"))
+        tape.claim(first, f"{prefix}{name}")
         tape.outputs[f"{prefix}{name}"] = x
     return x
 

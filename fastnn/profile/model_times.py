@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
@@ -13,12 +13,14 @@ import numpy as np
 
 import fastnn_kernels as fk
 from fastnn_kernels import _options as options
+from fastnn_kernels.augmentation import Augmentation
 from fastnn_kernels.clock import Clock
 from fastnn_kernels.executor import Executor
 from fastnn_kernels.memory import Memory
 from fastnn_kernels.reference.interpreter import Interpreter
 
-from .. import info
+from .. import info, inputs
+from ..augment import AugmentStep, lowered_steps
 from . import layer_rows
 from .model_results import LayerTime, ModelProfile
 
@@ -37,7 +39,8 @@ def model(
     x: Any,
     y: Any,
     *,
-    batch_size: int = 128,
+    batch_size: int | str = 128,
+    augment: Iterable[AugmentStep] = (),
     threads: int | None = None,
     fused: bool = True,
     reference: bool = True,
@@ -49,12 +52,14 @@ def model(
     Parameters
     ----------
     model : Sequential
-        Compiled. Its parameters are copied; augmentation is no part of the profile.
+        Compiled. All its arrays are copied.
     x : (N, *input_shape)
     y : (N,) labels or (N, ...) targets
         As `fit` takes them.
-    batch_size : int
+    batch_size : int or "full"
         At most N are used for a batch.
+    augment : iterable of steps of `fastnn.augment`
+        As `fit` takes them; part of "images".
     threads : int, optional
         The number in use by default.
     fused : bool
@@ -83,15 +88,17 @@ def model(
 
     if not isinstance(model, Sequential):
         raise TypeError(f"{name}: model is {model!r}, a fastnn.Sequential is needed")
+    augmentation = lowered_steps(name, augment, model.input_shape, model.seed)
     images, targets = model._batch(name, x, y)
-    batch = min(options.integer(f"{name}: batch_size", batch_size, 1), len(images))
+    targets, _ = model._preparation(None, mixes=any(step.mixes for step in augmentation))(name, targets, None)
+    batch = inputs.batch_size(name, batch_size, len(images))
     model._lowered.check_batches(name, batch, batch)
     count = fk.get_num_threads() if threads is None else options.integer(f"{name}: threads", threads, 1)
     budget = options.number(f"{name}: seconds", seconds)
     show = progress or (lambda text: None)
     with _threads(count):
         show("compiling, or loading kernels")
-        runs = [_Run(model, images, targets, batch, Executor, fused) for _ in range(2)]
+        runs = [_Run(model, images, targets, batch, augmentation, Executor, fused) for _ in range(2)]
         runs[0].executor.clock = []
         for run in runs:
             run.call(1)
@@ -106,7 +113,7 @@ def model(
             slow = None
             if reference:
                 show("a step with NumPy")
-                slow = _Run(model, images, targets, batch, Interpreter, fused).call(1)
+                slow = _Run(model, images, targets, batch, augmentation, Interpreter, fused).call(1)
         except KeyboardInterrupt:
             if not runs[1].times:
                 raise
@@ -117,9 +124,20 @@ def model(
 class _Run:
     """An interpreter on copies of a model's arrays."""
 
-    def __init__(self, model: Sequential, x: Any, y: Any, batch: int, kind: Any, fused: bool) -> None:
+    def __init__(
+        self,
+        model: Sequential,
+        x: Any,
+        y: Any,
+        batch: int,
+        augmentation: tuple[Augmentation, ...],
+        kind: Any,
+        fused: bool,
+    ) -> None:
         memory = Memory(*(array.copy() for array in vars(model._memory).values()))
-        self.tape = replace(model._lowered.tape, augmentation=(), loss=model._engine._tape.loss)
+        tape = model._lowered.tape
+        # With values of its own: deriving the gradients adds some.
+        self.tape = replace(tape, augmentation=augmentation, loss=model._engine._tape.loss, values=list(tape.values))
         self.executor = kind(self.tape, memory, model._engine._update)
         if kind is Executor:
             self.executor.fused = fused
@@ -160,7 +178,7 @@ def _summary(
     names = list(tape.outputs)
     parts, rest = _attribute(clock, names)
     rest["Python"] = step - clock.seconds / clock.steps
-    peak = fk.fma_peak(threads)
+    peak = fk.fma_peak(threads, model.dtype)
     parameters = {n: sum(p.size for p in tape.params if p.name.rpartition("/")[0] == n) for n in names}
     rest["sums of gradients"] += _share_update(parts, parameters, tape, _update_seconds(clock))
     rest = {name: float(seconds) for name, seconds in rest.items()}
@@ -187,7 +205,6 @@ def _attribute(clock: Clock, names: list[str]) -> tuple[_Parts, dict[str, float]
     rest = dict.fromkeys(_REST, 0.0)
     groups: dict[tuple[str, ...], dict[str, float]] = {}
     program = clock.program
-    own = {name for row in program.rows if row is not None for name in layer_rows.owners(row, names)}
     for (first, last, _), wall in zip(program.phases, phases, strict=True):
         rest["waiting"] += wall - rows[:, first:last].sum() / clock.workers
         for number in range(first, last):
@@ -199,8 +216,8 @@ def _attribute(clock: Clock, names: list[str]) -> tuple[_Parts, dict[str, float]
                 rest["packed weights"] += seconds
             elif row.op in layer_rows.LOADS or row.op.startswith("augment_"):
                 rest["images"] += seconds
-            elif group := layer_rows.group(row, names, own):
-                phase = groups.setdefault(group, {})
+            elif row.origin:
+                phase = groups.setdefault(row.origin, {})
                 kind = layer_rows.phase(row)
                 phase[kind] = phase.get(kind, 0.0) + seconds
             else:

@@ -35,8 +35,8 @@ def fuse(rows: Sequence[Row], machine: Machine) -> list[Row]:
         before = fused[place] if place is not None and readers[value.index] == 1 else None
         merged = merge(before, row, machine) if before is not None else None
         if merged is not None:
-            assert place is not None
-            fused[place], fused[number] = None, merged
+            assert place is not None and before is not None
+            fused[place], fused[number] = None, replace(merged, origin=before.origin_with(row))
     return [row for row in fused if row is not None]
 
 

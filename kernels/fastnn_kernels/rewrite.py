@@ -62,7 +62,8 @@ def relu_in_max_pool(tape: Tape) -> Tape:
         if place is not None and len(readers[row.values["x"].index]) == 1:
             pool = forward[place]
             values = {**pool.values, "y": row.values["y"]}
-            forward[place] = replace(pool, values=values, attrs={**pool.attrs, "relu": True})
+            attrs = {**pool.attrs, "relu": True}
+            forward[place] = replace(pool, values=values, attrs=attrs, origin=pool.origin_with(row))
             continue
         if row.op == "max_pool2d":
             pools[row.values["y"].index] = len(forward)
@@ -90,13 +91,16 @@ def relu_in_batch_norm(tape: Tape) -> Tape:
             continue
         others: dict[str, Value] = {}
         norm: Row | None = source
+        merged: tuple[Row, ...] = (row,)
         if source.op == "add":
             x, z = source.values["x"], source.values["z"]
             first, second = (written.get(v.index) if alone(v) else None for v in (x, z))
             norm, others = (first, {"z": z}) if _is_norm(first) else (second, {"z": x})
+            merged = (source, row)
         if norm is not None and _is_norm(norm):
             values = {**norm.values, **others, "y": row.values["y"]}
-            taken[number] = replace(norm, values=values, attrs={**norm.attrs, "relu": True})
+            attrs = {**norm.attrs, "relu": True}
+            taken[number] = replace(norm, values=values, attrs=attrs, origin=norm.origin_with(*merged))
             dropped |= {id(norm), id(source)}
     rows = [taken.get(number, row) for number, row in enumerate(tape.forward) if id(row) not in dropped]
     return replace(tape, forward=rows, values=list(tape.values))

@@ -113,7 +113,7 @@ def _own_copies(rows: Sequence[Row], alias: dict[int, int], tape: Tape, machine:
                     if value.index not in copies:
                         copies[value.index] = tape.value(value.shape, f"{value.name}.copy")
                         copy = {"x": value, "y": copies[value.index]}
-                        result.append(Row("identity", "forward", copy, {}, {}, {}))
+                        result.append(Row("identity", "forward", copy, {}, {}, {}, origin=row.origin))
                     changed[name] = copies[value.index]
         result.append(replace(row, values={**row.values, **changed}) if changed else row)
     return result

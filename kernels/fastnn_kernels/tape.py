@@ -61,7 +61,10 @@ class State:
 
 @dataclass(frozen=True)
 class Row:
-    """One call of one kernel: operand names bound to values, parameters, parameter gradients and states."""
+    """One call of one kernel: operand names bound to values, parameters, parameter gradients and states.
+
+    `origin` names the layers that it comes from: several where one row does the work of the rows of several.
+    """
 
     op: str
     kernel: str
@@ -70,6 +73,7 @@ class Row:
     grads: Mapping[str, Parameter]
     attrs: Mapping[str, Any]
     states: Mapping[str, State] = field(default_factory=dict)
+    origin: tuple[str, ...] = ()
 
     @property
     def definition(self) -> registry.Kernel:
@@ -83,6 +87,10 @@ class Row:
     def read(self) -> tuple[Value, ...]:
         """Values that this row reads."""
         return tuple(self.values[k] for k in self.definition.reads if k in self.values)
+
+    def origin_with(self, *rows: Row) -> tuple[str, ...]:
+        """Origin of a row that does the work of this one and of others."""
+        return tuple(dict.fromkeys(name for row in (self, *rows) for name in row.origin))
 
 
 @dataclass
@@ -172,6 +180,10 @@ class Tape:
             values[out] = self.value(shape, f"{name or op}.{out}", whole=out in definition.whole)
         return Row(op, kernel.name, values, params, {}, attrs, states)
 
+    def claim(self, first: int, name: str) -> None:
+        """Say that the forward rows from number `first` on come from layer `name`, but for those claimed before."""
+        self.forward[first:] = [row if row.origin else replace(row, origin=(name,)) for row in self.forward[first:]]
+
     def inference(self) -> list[Row]:
         """Return the forward rows as they run where nothing is trained."""
         return [
@@ -243,7 +255,7 @@ class Tape:
                 forward: dict[str, Value | Parameter] = {**row.values, **row.params}
                 shapes = {f"{k}_shape": v.shape for k, v in forward.items()}
                 attrs = {**row.attrs, "shapes": shapes}
-                rows.append(Row(row.op, kernel.name, operands, params, grads, attrs, states))
+                rows.append(Row(row.op, kernel.name, operands, params, grads, attrs, states, row.origin))
                 for out, value in fresh.items():
                     self._accumulate(gradient, row.values[out[1:]], value, rows)
         return rows
@@ -252,6 +264,7 @@ class Tape:
         before = gradient.get(value.index)
         if before is not None:
             row = self._row("add", f"{value.name}.gradient", {"x": before, "z": new})
+            row = replace(row, origin=rows[-1].origin)
             rows.append(row)
             new = row.values["y"]
         gradient[value.index] = new
