@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastnn_kernels as fk
@@ -16,7 +15,7 @@ from . import blas, machine
 from .equality import check, results
 from .kernel_results import KernelProfile, KernelTime
 from .parts import LOOPS, smaller
-from .timing import Time, seconds_of, take_turns
+from .timing import Time, on_threads, seconds_of, take_turns
 from .torch_calls import as_ours, torch_calls
 from .work import Work, every_work
 
@@ -76,7 +75,7 @@ def kernels(
     peaks = {"gflops": float("nan"), "gbytes": float("nan")}
     rows: list[KernelTime] = []
     interrupted = False
-    with _threads(count, with_torch), blas.one_thread() as one_thread:
+    with on_threads(count, with_torch=with_torch), blas.one_thread() as one_thread:
         facts["threads"] = count
         try:
             if with_torch:
@@ -105,27 +104,6 @@ def _chosen(names: tuple[str, ...], shape: str) -> list[Work]:
         shapes = ", ".join(dict.fromkeys(w.shape for w in works if not names or w.kernel in names))
         raise ValueError(f"profile.kernels: no shape {of}contains {shape!r}; there are {shapes}")
     return found
-
-
-@contextmanager
-def _threads(count: int, with_torch: bool) -> Iterator[None]:
-    """Use so many threads meanwhile, PyTorch too."""
-    before = fk.get_num_threads()
-    fk.set_num_threads(count)
-    try:
-        if with_torch:
-            import torch
-
-            torch_before = torch.get_num_threads()
-            torch.set_num_threads(count)
-            try:
-                yield
-            finally:
-                torch.set_num_threads(torch_before)
-        else:
-            yield
-    finally:
-        fk.set_num_threads(before)
 
 
 def _measure(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from .. import info, inputs
 from ..augment import AugmentStep, lowered_steps
 from . import layer_rows
 from .model_results import LayerTime, ModelProfile
+from .timing import on_threads
 
 if TYPE_CHECKING:
     from ..model import Sequential
@@ -96,7 +96,7 @@ def model(
     count = fk.get_num_threads() if threads is None else options.integer(f"{name}: threads", threads, 1)
     budget = options.number(f"{name}: seconds", seconds)
     show = progress or (lambda text: None)
-    with _threads(count):
+    with on_threads(count):
         show("compiling, or loading kernels")
         runs = [_Run(model, images, targets, batch, augmentation, Executor, fused) for _ in range(2)]
         runs[0].executor.clock = []
@@ -154,16 +154,6 @@ class _Run:
     def time(self, steps: int) -> None:
         """Train, and keep the time of a step."""
         self.times.append(self.call(steps))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = fk.get_num_threads()
-    fk.set_num_threads(count)
-    try:
-        yield
-    finally:
-        fk.set_num_threads(before)
 
 
 def _summary(

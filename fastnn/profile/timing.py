@@ -1,12 +1,15 @@
-"""Medians of calls that take turns."""
+"""Medians of calls that take turns, on so many threads."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
+
+import fastnn_kernels as fk
 
 PAUSE = 0.004  # seconds in which threads that spin after a parallel loop, as PyTorch's do, come to rest
 MOST_CALLS = 20_000
@@ -75,3 +78,24 @@ def seconds_of(call: Callable[[], Any], seconds: float) -> float:
     for _ in range(count):
         call()
     return (time.perf_counter() - start) / count
+
+
+@contextmanager
+def on_threads(count: int, *, with_torch: bool = False) -> Iterator[None]:
+    """Use so many threads meanwhile; PyTorch too, if asked."""
+    before = fk.get_num_threads()
+    fk.set_num_threads(count)
+    try:
+        if with_torch:
+            import torch
+
+            torch_before = torch.get_num_threads()
+            torch.set_num_threads(count)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(torch_before)
+        else:
+            yield
+    finally:
+        fk.set_num_threads(before)

@@ -60,10 +60,11 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
     if x.size == 0:
         dw[...], db[...] = 0, 0
         return
-    if is_for_blocks(Conv(*numbers), x.dtype):
+    conv = Conv(*numbers)
+    if is_for_blocks(conv, x.dtype):
         from . import conv_rows
 
-        conv_rows.weight_gradients(Conv(*numbers), dy, x, dw, db)
+        conv_rows.weight_gradients(conv, dy, x, dw, db)
         return
     images = flat_alias(x)
     table, parts, scratch, chosen = PREPARE_WEIGHT(images, numbers)

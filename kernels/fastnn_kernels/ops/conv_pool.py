@@ -79,10 +79,6 @@ def _forward_temps(row, machine):
     return {"strip": (Space.WORK, _pooled_tile(row, machine)[0] * ph * (s.ow // pw * pw) * machine.lanes)}
 
 
-def _is_direct(row, machine):
-    return is_packed(_sizes, False)(row, machine)
-
-
 @functools.cache
 def make_backward_weight(kb, kw, steps, ph, pw):
     """Weight gradient with a tile of `kb` filters by `kw` columns, `steps` pixels at a time, windows of (ph, pw)."""
@@ -133,7 +129,7 @@ CONV2D_MAX_POOL2D = Op(
         pack_stage(lambda row: forward_layout(_sizes(row)), lambda row, machine: _pooled_tile(row, machine)[0],
                    is_packed(_sizes, False)),
         Stage(Axis.BLOCK, ("x", "packed", "b"), ("y", "argmax", "strip"), _forward, halo=image_halo("x"),
-              temps=_forward_temps, wanted=_is_direct),
+              temps=_forward_temps, wanted=is_packed(_sizes, False)),
         *winograd.winograd_stages(_sizes, "x", "y", False, "b", numbers="argmax"),
     )),
     (
