@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,42 +30,59 @@ def jax_worker(
     import jax
     import jax.numpy as jnp
 
-    with np.load(weights) as archive:
-        initial = [jnp.asarray(_channels_last(archive[name])) for name in archive.files]
     x, y = nets.data(net, images)
-    x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if x.ndim == 4 else x
-    step = _make_step(net)
-    compiled = jax.jit(step, donate_argnums=0)
-    state = _start(initial)
-    curve = []
-    for part in batches((x, y), batch, CURVE_STEPS):
-        state, loss = compiled(state, part)
-        curve.append(float(loss))
+    x = images_last(x)
     whole = len(x) // batch
     every = tuple(jnp.asarray(a[: whole * batch].reshape(whole, batch, *a.shape[1:])) for a in (x, y))
     parts = [tuple(map(jnp.asarray, part)) for part in batches((x, y), batch, min(whole, STEPS))]
+    step = _make_step(net)
+    compiled = jax.jit(step, donate_argnums=0)
     scanned = jax.jit(lambda state, every: jax.lax.scan(step, state, every), donate_argnums=0)
 
-    def by_steps() -> None:
-        nonlocal state
+    def by_steps(state: Any) -> Any:
+        losses = []
         for part in parts:
             state, loss = compiled(state, part)
-        loss.block_until_ready()
+            losses.append(loss)
+        return state, losses
 
-    def at_once() -> None:
-        nonlocal state
-        state, losses = scanned(state, every)
-        losses.block_until_ready()
+    def at_once(state: Any) -> Any:
+        return scanned(state, every)
 
     runs = {}
     for name, epoch, count in zip(VARIANTS, (by_steps, at_once), (len(parts), whole), strict=True):
         if name in variants:
-            runs[name] = {"losses": curve, "images_per_second": images_per_second(epoch, count * batch, seconds)}
-    return {"runs": runs, "jax": jax.__version__}
+            runs[name] = _measured(epoch, _start(initial_weights(weights)), count * batch, seconds)
+    return {"runs": runs}
 
 
-def _channels_last(w: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return w.transpose(2, 3, 1, 0) if w.ndim == 4 else w
+def _measured(epoch: Callable[[Any], Any], state: Any, images: int, seconds: float) -> dict[str, Any]:
+    """Time an epoch; the losses are those of its own first one."""
+    import jax
+
+    state, losses = epoch(state)
+    curve = [float(loss) for loss in losses[:CURVE_STEPS]]
+
+    def again() -> None:
+        nonlocal state
+        state, _ = epoch(state)
+        jax.block_until_ready(state)
+
+    return {"losses": curve, "images_per_second": images_per_second(again, images, seconds)}
+
+
+def initial_weights(weights: Path) -> list[Any]:
+    """Read the weights that fastnn has left, with the channels of convolutions last."""
+    import jax.numpy as jnp
+
+    with np.load(weights) as archive:
+        found = [archive[name] for name in archive.files]
+    return [jnp.asarray(w.transpose(2, 3, 1, 0) if w.ndim == 4 else w) for w in found]
+
+
+def images_last(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Copy images with their channels last; what is no image stays."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if x.ndim == 4 else x
 
 
 def _start(weights: list[Any]) -> Any:
@@ -80,7 +98,7 @@ def _make_step(net: nets.Net) -> Any:
     import jax.numpy as jnp
 
     def loss_of(weights: list[Any], images: Any, labels: Any) -> Any:
-        scores = jax.nn.log_softmax(_forward(net, weights, images))
+        scores = jax.nn.log_softmax(forward(net, weights, images))
         return -jnp.take_along_axis(scores, labels[:, None], axis=1).mean()
 
     def step(state: Any, part: Any) -> Any:
@@ -90,15 +108,14 @@ def _make_step(net: nets.Net) -> Any:
         first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
         second = [0.999 * v + 0.001 * g * g for v, g in zip(second, gradients, strict=True)]
         rate, scale = 1e-3 / (1 - 0.9**count), 1 / (1 - 0.999**count)
-        weights = [
-            w - rate * m / (jnp.sqrt(v * scale) + 1e-8) for w, m, v in zip(weights, first, second, strict=True)
-        ]
+        weights = [w - rate * m / (jnp.sqrt(v * scale) + 1e-8) for w, m, v in zip(weights, first, second, strict=True)]
         return (weights, first, second, count), loss
 
     return step
 
 
-def _forward(net: nets.Net, weights: list[Any], x: Any) -> Any:
+def forward(net: nets.Net, weights: list[Any], x: Any) -> Any:
+    """Give the scores of images with channels last."""
     import jax
     from jax import lax
 

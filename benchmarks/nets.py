@@ -226,8 +226,8 @@ def build_fastnn(net: Net) -> Any:
     return model
 
 
-def build_torch(net: Net, weights: dict[str, np.ndarray[Any, Any]]) -> Any:
-    """Build the network with PyTorch, with the given weights (names and layouts of fastnn) in order."""
+def build_torch(net: Net, weights: dict[str, np.ndarray[Any, Any]] | None = None) -> Any:
+    """Build the network with PyTorch, with the given weights (names and layouts of fastnn) in order, or its own."""
     import torch
     from torch import nn
 
@@ -265,6 +265,8 @@ def build_torch(net: Net, weights: dict[str, np.ndarray[Any, Any]]) -> Any:
         return nn.Sequential(*made)
 
     model = build(net.layers, net.image)
+    if weights is None:
+        return model
     parameters = list(model.parameters())
     if len(parameters) != len(weights):
         raise ValueError(f"build_torch: {len(weights)} weights, needed are {len(parameters)}")

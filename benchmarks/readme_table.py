@@ -1,65 +1,74 @@
-"""Write the speed table of README.md from RESULTS.md, which a run has written.
+"""Write the speed tables of README.md from `results.json`, which runs with `--record` have written.
 
-python benchmarks/readme_table.py            after RESULTS.md has changed
+python benchmarks/readme_table.py            after results.json has changed
 """
 
 from __future__ import annotations
 
-import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-README, RESULTS = ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"
+import nets
+import results
+from peers_table import PEERS
+
+README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- speed: written by benchmarks/readme_table.py -->\n", "<!-- end of speed -->\n"
+Row = Mapping[str, Any]
 
 
-def speed_table(results: str) -> str:
-    """Make the short table of all tables in the text of RESULTS.md: ours, and how many times as fast as the others.
+def speed_tables(found: Mapping[str, Sequence[Row]]) -> str:
+    """Make the short tables: ours, how many times as fast as the others; then starts and memory, and the machine.
 
     Raises
     ------
     ValueError
-        If the text has no table of `peers.py`.
+        If there are no rows of training.
     """
-    head = ["network, batch", "images a second", "times PyTorch", "times JAX"]
-    lines = ["| " + " | ".join(head) + " |", "| --- | ---: | ---: | ---: |"]
-    columns: list[str] = []
-    for line in results.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-        if cells and cells[0] == "network":
-            columns = cells
-        elif cells and columns and cells[0] != "---":
-            row = dict(zip(columns, cells, strict=True))
-            ratios = row["ratio to the best of each"]
-            torch, jax = _ratio(ratios, "eager|channels_last|compile"), _ratio(ratios, "jax")
-            lines.append(f"| {row['network']}, {row['batch']} | {row['fastnn']} | {torch} | {jax} |")
-        elif not cells:
-            columns = []
-    if len(lines) == 2:
-        raise ValueError("RESULTS.md has no table of peers.py")
-    machine = next(line for line in results.splitlines() if "threads (" in line)
-    return "\n".join([*lines, "", machine, ""])
+    if not found["training"]:
+        raise ValueError("results.json has no rows of training")
+    parts = [_table(f"{kind}: network, batch", found[kind]) for kind in ("training", "inference") if found[kind]]
+    parts += [_starts(row) for row in found["starts"]]
+    parts += list(dict.fromkeys(row["conditions"] for kind in results.KINDS for row in found[kind]))
+    return "\n\n".join(parts) + "\n"
 
 
-def _ratio(text: str, variants: str) -> str:
-    found = re.search(rf"([\d.]+) \((?:{variants})[^)]*\)", text)
-    return found.group(1) if found else "-"
+def _table(title: str, rows: Sequence[Row]) -> str:
+    lines = [f"| {title} | images a second | times PyTorch | times JAX |", "| --- | ---: | ---: | ---: |"]
+    for row in rows:
+        ratios = [
+            next((f"{ratio:.2f}" for name, ratio in row["ratios"].items() if name in variants), "-")
+            for variants in PEERS.values()
+        ]
+        net = f"{nets.NETS[row['net']].title}, {row['batch']:,}"
+        lines.append("| " + " | ".join([net, f"{row['fastnn']:,.0f}", *ratios]) + " |")
+    return "\n".join(lines)
 
 
-def renewed(readme: str, results: str) -> str:
-    """Return the README with the table of these results between its marks."""
+def _starts(row: Row) -> str:
+    seconds, ratios = row["figures"]["seconds"], row["ratios"]
+    text = f"The first training step of LeNet-5 is done {seconds['warm']:.1f} s after the start of the process"
+    text += f" ({seconds['cold']:.0f} s the first time, when kernels are compiled"
+    text += f"; PyTorch {seconds['PyTorch']:.1f} s)" if "PyTorch" in seconds else ")"
+    if memory := ratios.get("peak_megabytes"):
+        text += f", and training takes {memory['warm']:.2f} of PyTorch's memory ({memory['cold']:.2f} the first time)"
+    return text + "."
+
+
+def renewed(readme: str, found: Mapping[str, Sequence[Row]]) -> str:
+    """Return the README with these figures between its marks."""
     before, _, rest = readme.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
+    _, mark, after = rest.partition(END)
+    if not mark:
         raise ValueError(f"README.md has no lines {BEGIN.strip()!r} and {END.strip()!r}")
-    return before + BEGIN + speed_table(results) + END + after
+    return before + BEGIN + speed_tables(found) + END + after
 
 
 def main() -> int:
     """Rewrite the README."""
-    text = renewed(README.read_text(encoding="utf-8"), RESULTS.read_text(encoding="utf-8"))
-    README.write_text(text, encoding="utf-8")
+    README.write_text(renewed(README.read_text(encoding="utf-8"), results.kept()), encoding="utf-8")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -66,14 +67,11 @@ def torch_worker(
         variants = [variant for variant in variants if "channels_last" not in variant]
     for variant in variants:
         model = nets.build_torch(net, initial)
-        step, data = _torch_step(model, x, variant)
+        step, data = torch_step(model, x, variant)
         try:
             curve = [step(*part).item() for part in batches((data, y), batch, CURVE_STEPS)]
         except Exception as error:
-            # torch.compile needs a C++ compiler and fails in many ways without one.
-            if not variant.startswith("compile"):
-                raise
-            runs[variant] = {"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"}
+            runs[variant] = torch_error(variant, error)
             continue
 
         def epoch(step: Callable[..., Any] = step, data: Any = data) -> None:
@@ -81,10 +79,20 @@ def torch_worker(
                 step(*part)
 
         runs[variant] = {"losses": curve, "images_per_second": images_per_second(epoch, images, seconds)}
-    return {"runs": runs, "torch": torch.__version__}
+    return {"runs": runs}
 
 
-def _torch_step(model: Any, x: Any, variant: str) -> tuple[Callable[..., Any], Any]:
+def torch_error(variant: str, error: Exception) -> dict[str, str]:
+    """Say why a compiled variant does not run, in the place of its figures; other variants have no excuse."""
+    if not variant.startswith("compile"):
+        raise error
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        return {"error": f"torch.compile needs a C++ compiler, and there is no {compiler} on this machine"}
+    return {"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"}
+
+
+def torch_step(model: Any, x: Any, variant: str) -> tuple[Callable[..., Any], Any]:
     """Make the training step of a variant, and its copy of the images."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -118,5 +126,10 @@ def batches(arrays: tuple[Any, Any], batch: int, count: int | None = None) -> It
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Give the environment of a worker: libraries that read it start with the right number of threads."""
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    """Give the environment of a worker: libraries that read it start with the right number of threads.
+
+    JAX has no call for that: ``PJRT_NPROC`` is how many processors its client for CPUs takes for there, each of which
+    gets a thread. Only tasks that it does not cut up run on others.
+    """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
+    return {**os.environ, **dict.fromkeys(names, str(threads))}

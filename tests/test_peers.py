@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import inference
 import jax_worker
 import nets
 import peers
+import peers_table
+import workers
 
 
 def test_useful_work_of_a_training_image():
@@ -66,25 +69,22 @@ def rounds_of(speeds):
 
 def test_ratio_is_the_median_by_round_to_the_variant_with_the_best_round():
     speeds = {"fastnn": [100, 120, 90], "eager": [50, 20, 30], "channels_last": [40, 40, 40]}
-    result = peers.summary("lenet5:128", rounds_of(speeds | {"compile": [None] * 3}))
-    assert result["best_variant"] == "eager"
-    assert result["ratio"] == 3.0  # of 2, 6 and 3
-    assert result["ratio_to_best_round"] == 2.0
+    result = peers_table.summary("lenet5:128", rounds_of(speeds | {"compile": [None] * 3}))
+    assert result["ratios"] == {"eager": 3.0}  # of 2, 6 and 3
     assert result["errors"] == {"compile": "no compiler"}
     flops = nets.training_flops(nets.NETS["lenet5"])
     assert result["share_of_peak"] == pytest.approx(100 * flops / 100e9)
 
 
 def test_without_peers_there_is_no_ratio():
-    result = peers.summary("keras_cnn:128", rounds_of({"fastnn": [100, 120, 90]}))
+    result = peers_table.summary("keras_cnn:128", rounds_of({"fastnn": [100, 120, 90]}))
     assert result["fastnn"] == 100
-    assert "ratio" not in result
+    assert result["ratios"] == {}
 
 
 def test_each_library_has_a_ratio_to_its_best_variant():
     speeds = {"fastnn": [100, 120, 90], "eager": [50, 20, 30], "jax jit": [10, 20, 30], "jax scan": [50, 60, 90]}
-    result = peers.summary("mlp:32", rounds_of(speeds))
-    assert result["best_variant"] == "jax scan"
+    result = peers_table.summary("mlp:32", rounds_of(speeds))
     assert result["ratios"] == {"eager": 3.0, "jax scan": 2.0}
 
 
@@ -96,13 +96,71 @@ def test_jax_runs_plain_chains_alone():
 
 def test_the_losses_of_jax_are_those_of_fastnn(tmp_path):
     pytest.importorskip("jax")
-    import workers
-
     net, weights = nets.NETS["lenet5"], tmp_path / "weights.npz"
     ours = workers.fastnn_worker(net, 8, 1, 8 * 30, 0.01, weights)["runs"]
     theirs = jax_worker.jax_worker(net, 8, 8 * 30, 0.01, weights, list(jax_worker.VARIANTS))["runs"]
     assert set(theirs) == {"jax jit", "jax scan"}
     peers._check_losses("lenet5:8", ours | theirs)
+
+
+def test_a_scan_has_losses_of_its_own(tmp_path, monkeypatch):
+    jax = pytest.importorskip("jax")
+    net, weights = nets.Net("tiny", (4,), (nets.Dense(3),)), tmp_path / "weights.npz"
+    np.savez(weights, w=np.zeros((4, 3), np.float32), b=np.zeros(3, np.float32))
+    scan = jax.lax.scan
+    monkeypatch.setattr(jax.lax, "scan", lambda *args: (scan(*args)[0], scan(*args)[1] + 1))
+    runs = jax_worker.jax_worker(net, 8, 8 * 30, 0.01, weights, list(jax_worker.VARIANTS))["runs"]
+    difference = np.subtract(runs["jax scan"]["losses"], runs["jax jit"]["losses"])
+    assert difference == pytest.approx([1.0] * workers.CURVE_STEPS, abs=1e-5)
+
+
+def test_every_library_is_told_the_threads():
+    found = workers.environment(3)
+    assert {found[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")} == {"3"}
+
+
+def test_compiled_variants_alone_may_fail(monkeypatch):
+    monkeypatch.setattr(workers.shutil, "which", lambda name: None)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "C++ compiler, and there is no no-such-compiler" in workers.torch_error("compile", ValueError())["error"]
+    monkeypatch.setattr(workers.shutil, "which", lambda name: name)
+    failed = workers.torch_error("compile+channels_last", ValueError("one\ntwo"))
+    assert failed == {"error": "ValueError: one"}
+    with pytest.raises(ValueError, match="one"):
+        workers.torch_error("eager", ValueError("one"))
+
+
+def test_inference_beside_pytorch(tmp_path):
+    pytest.importorskip("torch")
+    net, weights = nets.NETS["lenet5"], tmp_path / "weights.npz"
+    ours = inference.fastnn_inference(net, 2, 1, 8, 0.001, weights)["runs"]
+    theirs = inference.torch_inference(net, 2, 1, 8, 0.001, weights, ["eager", "channels_last"])["runs"]
+    runs = {**ours, **theirs}
+    assert set(runs) == {"fastnn", "eager", "channels_last"}
+    row = peers_table.summary("lenet5:2", [{"runs": runs}])
+    assert 0 < row["difference"] < inference.TOLERANCE
+    (text,) = peers_table.tables("inference", [row | {"conditions": "here", "command": "python"}])
+    assert "| LeNet-5 | 2 |" in text
+    assert text.endswith("`python --case lenet5:2`")
+
+
+def test_different_outputs_stop_the_comparison(tmp_path):
+    weights = tmp_path / "weights.npz"
+    np.save(tmp_path / "weights.npy", np.float32([-4, 1]))
+    assert inference.checked("eager", np.float32([-4, 1.00002]), weights) == pytest.approx(5e-6, rel=0.01)
+    for bad in (1.0001, np.nan):
+        with pytest.raises(SystemExit, match="outputs of eager differ"):
+            inference.checked("eager", np.float32([-4, bad]), weights)
+
+
+def test_rows_of_one_command_share_a_table():
+    row = peers_table.summary("mlp:32", [{**r, "runs": {"fastnn": {"images_per_second": 5, "losses": [2.0]}}}
+                                        for r in rounds_of({"fastnn": [1]})])  # fmt: skip
+    one, other = row | {"conditions": "here", "command": "a"}, row | {"conditions": "there", "command": "a"}
+    first, second = peers_table.tables("training", [one, one | {"batch": 8}, other])
+    assert [line.split("|")[2].strip() for line in first.splitlines()[2:4]] == ["32", "8"]
+    assert first.endswith("`a --case mlp:32 --case mlp:8`")
+    assert "there" in second and "there" not in first
 
 
 def test_different_losses_stop_the_comparison():
