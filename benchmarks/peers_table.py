@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from statistics import median
 from typing import Any
 
@@ -68,8 +67,10 @@ def summary(case: str, rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def tables(kind: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Make a table of the rows of each machine, versions and command."""
-    groups = groupby(rows, key=lambda row: (row["conditions"], row["command"]))
-    return [_table(kind, list(group), *common) for common, group in groups]
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["conditions"], row["command"]), []).append(row)
+    return [_table(kind, group, *common) for common, group in groups.items()]
 
 
 def _table(kind: str, rows: Sequence[Mapping[str, Any]], conditions: str, command: str) -> str:

@@ -157,7 +157,7 @@ def test_rows_of_one_command_share_a_table():
     row = peers_table.summary("mlp:32", [{**r, "runs": {"fastnn": {"images_per_second": 5, "losses": [2.0]}}}
                                         for r in rounds_of({"fastnn": [1]})])  # fmt: skip
     one, other = row | {"conditions": "here", "command": "a"}, row | {"conditions": "there", "command": "a"}
-    first, second = peers_table.tables("training", [one, one | {"batch": 8}, other])
+    first, second = peers_table.tables("training", [one, other, one | {"batch": 8}])
     assert [line.split("|")[2].strip() for line in first.splitlines()[2:4]] == ["32", "8"]
     assert first.endswith("`a --case mlp:32 --case mlp:8`")
     assert "there" in second and "there" not in first

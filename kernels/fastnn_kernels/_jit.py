@@ -15,6 +15,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from . import _cache
+from ._inner import InnerCompiler
 
 # No fastmath: kernels say `vfma` where they want one rounding, and nothing may reorder sums that cross lanes or
 # blocks, or assume that there is no NaN. error_model "numpy": a division by zero gives inf and needs no branch.
@@ -62,12 +63,12 @@ def lane_count(bits: int) -> int:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a serial function that other compiled functions call; never cached on its own."""
-    return numba.njit(function, **_INNER)
+    return numba.njit(function, pipeline_class=InnerCompiler, **_INNER)
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a small function that LLVM always merges into its caller, so that register tiles stay in registers."""
-    return numba.njit(function, forceinline=True, **_INNER)
+    return numba.njit(function, forceinline=True, pipeline_class=InnerCompiler, **_INNER)
 
 
 @intrinsic
