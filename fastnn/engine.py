@@ -98,9 +98,7 @@ class Engine:
             loss, _ = self.call("gradients", x, y)
             return float(loss), self.memory.grads.copy()
 
-    def _run(
-        self, method: str, *args: Any, augmentation: tuple[Augmentation, ...] = (), **options: Any
-    ) -> Any:
+    def _run(self, method: str, *args: Any, augmentation: tuple[Augmentation, ...] = (), **options: Any) -> Any:
         with self._lock:
             if self._interpreter is None:
                 self._interpreter = self._make()

@@ -222,9 +222,7 @@ def _of_function(
     name = "check_gradients"
     if not arrays:
         raise TypeError(f"{name}: no array is given, the function's arguments are needed")
-    copies = [
-        inputs.as_numbers(name, f"argument {k}", array).astype(np.float64) for k, array in enumerate(arrays)
-    ]
+    copies = [inputs.as_numbers(name, f"argument {k}", array).astype(np.float64) for k, array in enumerate(arrays)]
 
     def call() -> tuple[float, Any]:
         result = function(*(copy.copy() for copy in copies))
@@ -247,9 +245,7 @@ def _of_function(
     for k, (copy, gradient) in enumerate(zip(copies, gradients, strict=True)):
         gradient = np.array(gradient, np.float64)
         if gradient.shape != copy.shape:
-            raise ValueError(
-                f"{name}: argument {k} has shape {copy.shape}, but its gradient has {gradient.shape}"
-            )
+            raise ValueError(f"{name}: argument {k} has shape {copy.shape}, but its gradient has {gradient.shape}")
         variables.append(_Variable(f"argument {k}", copy, gradient))
     return lambda: call()[0], variables
 

@@ -89,9 +89,7 @@ def batch_size(function: str, size: int | str, samples: int, *, drop_last: bool 
     if size == "full":
         return samples
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
-        raise TypeError(
-            f'{function}: batch_size is {size!r} ({type(size).__name__}), an int or "full" is needed'
-        )
+        raise TypeError(f'{function}: batch_size is {size!r} ({type(size).__name__}), an int or "full" is needed')
     if size < 1:
         raise ValueError(f'{function}: batch_size is {size}, at least 1 or "full" is needed')
     if drop_last and size > samples:

@@ -44,9 +44,7 @@ class Network:
         if not self.layers:
             raise ValueError("Sequential: layers is empty, at least one layer is needed")
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) not in (1, 3):
-            raise ValueError(
-                f"Sequential: input_shape is {input_shape!r}, (C, H, W) or (features,) is needed"
-            )
+            raise ValueError(f"Sequential: input_shape is {input_shape!r}, (C, H, W) or (features,) is needed")
         self.input_shape = tuple(options.integer("Sequential: input_shape", size, 1) for size in input_shape)
         options.seed_words("Sequential", seed)
         self.seed = int(seed)

@@ -88,9 +88,7 @@ def section(content: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
     return part
 
 
-def check_arrays(
-    declared: Declared, tape: Tape, dtype: np.dtype[Any], slots: int, unread: tuple[str, ...]
-) -> set[str]:
+def check_arrays(declared: Declared, tape: Tape, dtype: np.dtype[Any], slots: int, unread: tuple[str, ...]) -> set[str]:
     """Compare the arrays of a file with those of a model; return the names of those that are to be read.
 
     Arrays whose names start as one of `unread` may be there or not.

@@ -142,9 +142,7 @@ class TrainingState:
     def check_resumable(self, source: dict[str, Any], epochs: int) -> None:
         """Raise ValueError where training cannot go on with batches from this source, up to this epoch."""
         if self.source and source != self.source:
-            raise ValueError(
-                f"fit: the training to be resumed had {_words(self.source)}, given are {_words(source)}"
-            )
+            raise ValueError(f"fit: the training to be resumed had {_words(self.source)}, given are {_words(source)}")
         if epochs < self.finished:
             raise ValueError(f"fit: epochs is {epochs}, the training to be resumed has finished {self.finished}")
 

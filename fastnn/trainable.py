@@ -277,9 +277,7 @@ class Trainable(Network):
 
     def _check_compiled(self, function: str) -> Loss:
         if self._loss is None:
-            raise RuntimeError(
-                f"{function}: the model is not compiled: model.compile(optimizer=..., loss=...)"
-            )
+            raise RuntimeError(f"{function}: the model is not compiled: model.compile(optimizer=..., loss=...)")
         return self._loss
 
     def _weights(self, function: str, value: Any, samples: int, name: str = "sample_weight") -> Array | None:
@@ -298,7 +296,5 @@ class Trainable(Network):
             raise TypeError(f"{function}: {names[1]} is missing, {self.output_shape} outputs are compared with it")
         targets = loss.targets(function, y, self.output_shape, self.dtype, names[1])
         if len(images) != len(targets):
-            raise ValueError(
-                f"{function}: {names[0]} has {len(images)} samples but {names[1]} has {len(targets)}"
-            )
+            raise ValueError(f"{function}: {names[0]} has {len(images)} samples but {names[1]} has {len(targets)}")
         return images, targets

@@ -94,9 +94,7 @@ def as_pair(metric: str, predictions: Any, targets: Any) -> tuple[Array, Array]:
     p = inputs.as_numbers(metric, "predictions", predictions)
     t = inputs.as_numbers(metric, "targets", targets)
     if p.ndim == 0 or t.ndim == 0 or len(p) != len(t):
-        raise ValueError(
-            f"{metric}: predictions has shape {p.shape} and targets {t.shape}, as many samples are needed"
-        )
+        raise ValueError(f"{metric}: predictions has shape {p.shape} and targets {t.shape}, as many samples are needed")
     inputs.not_empty(metric, "predictions", p)
     return p, t
 

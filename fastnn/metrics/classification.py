@@ -38,13 +38,9 @@ class _OfClasses(Metric):
     def check(self, loss: Loss, output_shape: Shape) -> Metric:
         """Refuse losses and outputs without classes; leave out the samples that the loss leaves out."""
         if loss.name in _REGRESSION:
-            raise ValueError(
-                f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out'
-            )
+            raise ValueError(f'compile: "{self.name}" needs a loss over classes, {loss.name} is none; leave it out')
         if len(output_shape) != 1:
-            raise ValueError(
-                f'compile: "{self.name}" needs outputs (classes,), the last layer gives {output_shape}'
-            )
+            raise ValueError(f'compile: "{self.name}" needs outputs (classes,), the last layer gives {output_shape}')
         ignored = getattr(loss, "ignore_index", None)
         return self if ignored is None else replace(self, ignore_index=ignored)
 
@@ -165,9 +161,7 @@ class TopKAccuracy(_OfClasses):
         """Return the share, 0 to 1; NaN if all samples are left out."""
         p, t, weights = self._arrays(predictions, targets, sample_weight)
         if p.ndim != 2 or p.shape[1] < self.k:
-            raise ValueError(
-                f"{self.name}: predictions has shape {p.shape}, (N, {self.k} or more) is needed"
-            )
+            raise ValueError(f"{self.name}: predictions has shape {p.shape}, (N, {self.k} or more) is needed")
         labels = as_labels(self.name, "targets", t, p.shape[1])[:, None]
         own = np.take_along_axis(p, labels, axis=1)
         # "not <=" rather than ">", so that NaN comes first and a sample with an output of NaN is wrong.

@@ -12,9 +12,7 @@ from ..initializers import Array
 from .base import as_pair, as_weights
 
 
-def confusion_matrix(
-    targets: Any, predictions: Any, classes: int | None = None, *, sample_weight: Any = None
-) -> Array:
+def confusion_matrix(targets: Any, predictions: Any, classes: int | None = None, *, sample_weight: Any = None) -> Array:
     """Count how often class i (row) was taken for class j (column).
 
     Parameters
@@ -58,17 +56,13 @@ def as_labels(function: str, name: str, array: Array, classes: int) -> Array:
     """Return labels (N,) as int64, and of (N, classes) the class with the largest value; check their range."""
     if array.ndim == 2 and array.shape[1] >= 2:
         if array.shape[1] != classes:
-            raise ValueError(
-                f"{function}: {name} has shape {array.shape}, (N,) or (N, {classes}) is needed"
-            )
+            raise ValueError(f"{function}: {name} has shape {array.shape}, (N,) or (N, {classes}) is needed")
         return np.asarray(array.argmax(axis=1))
     labels = _flat(function, name, array)
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         first = int(wrong.argmax())
-        raise ValueError(
-            f"{function}: {name}[{first}] is class {labels[first]}, from 0 to {classes - 1} are needed"
-        )
+        raise ValueError(f"{function}: {name}[{first}] is class {labels[first]}, from 0 to {classes - 1} are needed")
     return labels.astype(np.int64)
 
 

@@ -21,8 +21,7 @@ class Regression(Metric):
         """Refuse losses whose outputs are logits."""
         if loss.name.endswith("cross_entropy") or loss.name.endswith("with_logits"):
             raise ValueError(
-                f"compile: {self.name!r} compares outputs with targets, those of {loss.name} are classes; "
-                "leave it out"
+                f"compile: {self.name!r} compares outputs with targets, those of {loss.name} are classes; leave it out"
             )
         return self
 
@@ -30,9 +29,7 @@ class Regression(Metric):
         """Return targets and errors as float64 (N, outputs), and the weights (N,), whose mean is 1."""
         p, t = as_pair(self.name, predictions, targets)
         if p.shape != t.shape and (p.shape[1:], t.shape[1:]) not in (((1,), ()), ((), (1,))):
-            raise ValueError(
-                f"{self.name}: predictions has shape {p.shape} and targets {t.shape}, the same are needed"
-            )
+            raise ValueError(f"{self.name}: predictions has shape {p.shape} and targets {t.shape}, the same are needed")
         weights = as_weights(self.name, sample_weight, len(p))
         t = t.reshape(len(t), -1).astype(np.float64)
         return t, t - p.reshape(t.shape), weights / weights.mean()

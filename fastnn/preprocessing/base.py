@@ -28,9 +28,7 @@ class Preprocessor(ABC):
         """Find the statistics of the samples x (N, ...), and return this object."""
         array = self._checked("fit", x)
         if array.ndim < 2:
-            raise ValueError(
-                f"{self._call('fit')}: x has shape {array.shape}, (N, features) or (N, C, H, W) is needed"
-            )
+            raise ValueError(f"{self._call('fit')}: x has shape {array.shape}, (N, features) or (N, C, H, W) is needed")
         if array[0].size == 0:
             raise ValueError(f"{self._call('fit')}: x has no features (shape {array.shape})")
         for part in slices(array):

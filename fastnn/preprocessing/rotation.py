@@ -85,9 +85,7 @@ class Decorrelate(_Rotation):
 
     def _components_of(self, features: int) -> int:
         if self.n_components is not None and self.n_components > features:
-            raise ValueError(
-                f"{self._call('fit')}: n_components is {self.n_components}, x has {features} features"
-            )
+            raise ValueError(f"{self._call('fit')}: n_components is {self.n_components}, x has {features} features")
         return self.n_components or features
 
     def _forward(self, x: Array) -> Array:

@@ -133,9 +133,7 @@ class Standardize(_Scaler):
 
     def _set_statistics(self, x: Array, summed: tuple[int, ...]) -> None:
         origin, shift = shifted_mean(x, summed)
-        total = sum(
-            (((x[part] - origin) - shift) ** 2).sum(axis=summed, keepdims=True)[0] for part in slices(x)
-        )
+        total = sum((((x[part] - origin) - shift) ** 2).sum(axis=summed, keepdims=True)[0] for part in slices(x))
         count = x.size // origin.size
         self.mean_, self.scale_ = origin + shift, _or_one(np.sqrt(total / count))
 

@@ -121,6 +121,17 @@ def _upright(x: float, y: float, words: str) -> str:
 
 def bars(label: str, rows: Sequence[Bar], axis: LogAxis) -> str:
     """Draw times as bars from the left end of a logarithmic axis, each between its name and its numbers."""
+    told = "; ".join(f"{row.name} {table.time_text(row.seconds)}" for row in rows)
+    return svg.picture(BARS_WIDTH, bars_height(rows), f"{label}: {told}", bars_parts(rows, axis))
+
+
+def bars_height(rows: Sequence[Bar]) -> int:
+    """Return the height of these bars with the axis below them."""
+    return len(rows) * (BAR + GAP) + 22
+
+
+def bars_parts(rows: Sequence[Bar], axis: LogAxis) -> list[str]:
+    """Draw what `bars` puts into its picture."""
     bottom = len(rows) * (BAR + GAP)
     parts = []
     for tick in axis.ticks:
@@ -134,8 +145,7 @@ def bars(label: str, rows: Sequence[Bar], axis: LogAxis) -> str:
         parts.append(svg.text("end", BARS_WIDTH - RATIOS_WIDTH, top + BAR - 3, table.time_text(row.seconds)))
         if row.ratio:
             parts.append(svg.text("end", BARS_WIDTH, top + BAR - 3, row.ratio))
-    told = "; ".join(f"{row.name} {table.time_text(row.seconds)}" for row in rows)
-    return svg.picture(BARS_WIDTH, bottom + 22, f"{label}: {told}", parts)
+    return parts
 
 
 def bars_axis(seconds: Sequence[float]) -> LogAxis:

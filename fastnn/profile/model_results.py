@@ -114,9 +114,7 @@ class ModelProfile:
         """Return one page with a bar of the step, which needs no network."""
         from . import model_page  # here, because it imports the model API
 
-        parts = [
-            model_page.Part(phase, layer.name, getattr(layer, phase)) for phase in PHASES for layer in self.layers
-        ]
+        parts = [model_page.Part(phase, layer.name, getattr(layer, phase)) for phase in PHASES for layer in self.layers]
         parts += [model_page.Part("rest", name, seconds) for name, seconds in self.rest.items()]
         facts = {
             "step": table.time_text(self.step),

@@ -185,8 +185,19 @@ def _summary(
             busy / step, flops, rate, None if rate is None else rate / peak,
             3 * item * (batch * (read + outside) + size), size, item * batch * written,
         ))  # fmt: skip
-    return ModelProfile(tuple(layers), rest, step, median(unwatched.times), slow, batch, threads, fused, peak,
-                        info.collect(), interrupted)
+    return ModelProfile(
+        tuple(layers),
+        rest,
+        step,
+        median(unwatched.times),
+        slow,
+        batch,
+        threads,
+        fused,
+        peak,
+        info.collect(),
+        interrupted,
+    )
 
 
 def _attribute(clock: Clock, names: list[str]) -> tuple[_Parts, dict[str, float]]:

@@ -71,7 +71,7 @@ def _tip(row: KernelTime) -> str:
 
 
 def _bars(profile: KernelProfile, threads: str) -> str:
-    series = [_series(row, threads) for row in profile.rows]
+    series = [bars_of(row, threads) for row in profile.rows]
     axis = drawings.bars_axis([bar.seconds for bars in series for bar in bars])
     groups: dict[str, list[str]] = {}
     for row, bars in zip(profile.rows, series, strict=True):
@@ -94,7 +94,8 @@ def _figure(row: KernelTime, bars: list[Bar], axis: LogAxis) -> str:
     return f"<figure><figcaption>{escape(row.shape)}</figcaption>{drawing}</figure>"
 
 
-def _series(row: KernelTime, threads: str) -> list[Bar]:
+def bars_of(row: KernelTime, threads: str) -> list[Bar]:
+    """Make a bar of each time that was measured; `threads` is what all threads are called."""
     names = {"loops": "Python loops", "numpy": "NumPy", "im2col": "im2col+BLAS", "one": "1 thread"}
     names |= {"all": threads} if threads != names["one"] else {}
     names["torch"] = "PyTorch"

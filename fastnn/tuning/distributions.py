@@ -89,9 +89,7 @@ def check_space(space: Any) -> dict[str, Any]:
         if not isinstance(name, str):
             raise TypeError(f"search: space has the name {name!r}, strings are needed")
         if not isinstance(values, (list, tuple, Distribution)):
-            raise TypeError(
-                f"search: space[{name!r}] is {values!r}, a list of values or a distribution is needed"
-            )
+            raise TypeError(f"search: space[{name!r}] is {values!r}, a list of values or a distribution is needed")
         if isinstance(values, (list, tuple)) and not values:
             raise ValueError(f"search: space[{name!r}] is empty, at least one value is needed")
     if not space:
@@ -127,10 +125,7 @@ def choose(space: Space, method: str, trials: int | None, seed: int) -> list[dic
         return [_draw(space, np.random.default_rng((seed, k))) for k in range(trials)]
     order = np.random.default_rng(seed).permutation(count)[:trials]
     return [
-        {
-            name: values[k]
-            for (name, values), k in zip(space.items(), np.unravel_index(flat, sizes), strict=True)
-        }
+        {name: values[k] for (name, values), k in zip(space.items(), np.unravel_index(flat, sizes), strict=True)}
         for flat in order
     ]
 
