@@ -152,6 +152,9 @@ def test_on_one_thread_without_loops():
         ({"threads": 1.5}, TypeError, "threads is 1.5"),
         ({"rounds": 1}, ValueError, "rounds is 1, at least 2"),
         ({"seconds": -1.0}, ValueError, "seconds is -1.0"),
+        ({"names": 3}, TypeError, "names is 3 (int)"),
+        ({"loops": 3}, TypeError, "loops is 3 (int), True or False is needed"),
+        ({"torch": "no"}, TypeError, "torch is 'no' (str), True or False is needed"),
     ],
 )
 def test_refusals(arguments, error, text):
@@ -340,6 +343,25 @@ def test_wrong_arguments_are_one_line(capsys, tmp_path, monkeypatch, arguments, 
     captured = capsys.readouterr()
     assert (code, captured.out, captured.err.count("\n")) == (2, "", 1)
     assert captured.err.startswith("fastnn: error: ") and text in captured.err
+
+
+def test_ctrl_c_before_the_first_kernel_says_so_and_ends_with_130(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "k.json"
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "limits", interrupted)
+    assert main(["profile", "kernels", "--json", str(path)]) == 130
+    captured = capsys.readouterr()
+    assert captured.out == "Interrupted before the first kernel was done.\n"
+    assert captured.err == "fastnn: interrupted\n"
+    found = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (found["kernels"], found["interrupted"]) == ([], True)
+    monkeypatch.setattr(profile, "kernels", interrupted)
+    assert main(["profile", "kernels"]) == 130
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "fastnn: interrupted before anything was measured\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT for one process")

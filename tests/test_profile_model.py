@@ -203,6 +203,45 @@ def test_what_does_not_fit_is_refused(lenet):
         lenet.profile(x, y, batch_size=0)
     with pytest.raises(TypeError, match=r"profile\.model: model is 3"):
         fn.profile.model(3, x, y)
+    for option in ("fused", "reference"):
+        with pytest.raises(TypeError, match=rf"profile\.model: {option} is 3 \(int\), True or False is needed"):
+            lenet.profile(x, y, **{option: 3})
+
+
+@pytest.mark.parametrize("where", ["call", "time"])
+def test_ctrl_c_before_the_first_round_says_so_and_ends_with_130(where, capsys):
+    with patch.object(model_times._Run, where, side_effect=KeyboardInterrupt):
+        assert main(["profile", "model", "mlp", "--threads", "1"]) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == "fastnn: interrupted before anything was measured"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["."], "."),
+        (["no.safetensors"], "none of mlp"),
+        (["mlp", "--threads", "-1"], "--threads"),
+        (["mlp", "--threads", "100000"], "100000"),
+        (["mlp", "--batch-size", "0"], "--batch-size"),
+        (["mlp", "--batch-size", str(10**9)], "need more memory"),
+        (["mlp", "--batch-size", str(10**30)], "need more memory"),
+        (["mlp", "--html", "a/b/c.html"], "a/b/c.html"),
+        (["README"], "README"),
+    ],
+)
+def test_wrong_arguments_are_one_line(capsys, tmp_path, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README").write_text("no model")
+    try:
+        code = main(["profile", "model", *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    errors = [line for line in captured.err.splitlines() if line.startswith("fastnn: error: ")]
+    assert (code, captured.out, len(errors)) == (2, "", 1)
+    assert text in errors[0]
 
 
 def test_the_command_takes_presets_and_files(tmp_path, capsys, lenet):

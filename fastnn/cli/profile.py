@@ -3,6 +3,8 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +64,10 @@ def run_kernels(options: argparse.Namespace) -> None:
     """Measure, print, write; what was done before Ctrl-C is shown too."""
     outputs.check(json=options.json, csv=options.csv, html=options.html)
 
-    # Here, so that wrong arguments are reported at once.
-    from .. import profile
+    with _nothing_yet(), StatusLine(sys.stderr) as status:
+        # Here, so that wrong arguments are reported at once.
+        from .. import profile
 
-    with StatusLine(sys.stderr) as status:
         found = profile.kernels(
             options.names,
             shape=options.shape,
@@ -84,11 +86,11 @@ def run_model(options: argparse.Namespace) -> None:
     if options.model not in MODELS and not path.exists():
         raise ValueError(f"profile model: {options.model!r} is none of {', '.join(MODELS)}, and no file")
 
-    from .. import profile
+    with _nothing_yet(), StatusLine(sys.stderr) as status:
+        from .. import profile
 
-    model = _preset(options.model) if options.model in MODELS else _saved(path)
-    x, y = _random_data(model, options.batch_size)
-    with StatusLine(sys.stderr) as status:
+        model = _preset(options.model) if options.model in MODELS else _saved(path)
+        x, y = _random_data(model, options.batch_size)
         found = profile.model(
             model, x, y,
             batch_size=options.batch_size,
@@ -98,6 +100,15 @@ def run_model(options: argparse.Namespace) -> None:
             progress=status.show,
         )  # fmt: skip
     _show(found, options)
+
+
+@contextmanager
+def _nothing_yet() -> Iterator[None]:
+    """Say that a Ctrl-C that comes out of a measurement has left nothing to show."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted before anything was measured") from None
 
 
 def _preset(name: str) -> "Sequential":
@@ -123,7 +134,10 @@ def _random_data(model: "Sequential", batch: int) -> tuple[Any, Any]:
     import numpy as np
 
     rng, n, shape = np.random.default_rng(0), 4 * batch, model.output_shape
-    x = rng.random((n, *model.input_shape), dtype=np.float32)
+    try:
+        x = rng.random((n, *model.input_shape), dtype=np.float32)
+    except (MemoryError, OverflowError, ValueError):
+        raise ValueError(f"profile model: --batch-size is {batch}: {n} images need more memory than there is") from None
     # Labels where the loss takes them, else numbers between 0 and 1 whose sum is 1.
     for y in (rng.integers(0, max(2, shape[0]), n), rng.dirichlet(np.ones(max(1, shape[0])), n).reshape(n, *shape)):
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import fastnn_kernels as fk
@@ -66,11 +66,14 @@ def kernels(
     RuntimeError
         If a result differs from that of the twin.
     """
+    if not isinstance(names, str | Iterable):
+        raise TypeError(f"profile.kernels: names is {names!r} ({type(names).__name__}), names of kernels are needed")
     works = _chosen((names,) if isinstance(names, str) else tuple(names), shape)
     count = fk.get_num_threads() if threads is None else options.integer("profile.kernels: threads", threads, 1)
     rounds = options.integer("profile.kernels: rounds", rounds, 2)
     seconds = options.number("profile.kernels: seconds", seconds)
-    with_torch = torch and importlib.util.find_spec("torch") is not None
+    loops = options.flag("profile.kernels: loops", loops)
+    with_torch = options.flag("profile.kernels: torch", torch) and importlib.util.find_spec("torch") is not None
     facts = info.versions()
     peaks = {"gflops": float("nan"), "gbytes": float("nan")}
     rows: list[KernelTime] = []

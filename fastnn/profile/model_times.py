@@ -95,6 +95,7 @@ def model(
     model._lowered.check_batches(name, batch, batch)
     count = fk.get_num_threads() if threads is None else options.integer(f"{name}: threads", threads, 1)
     budget = options.number(f"{name}: seconds", seconds)
+    fused, reference = options.flag(f"{name}: fused", fused), options.flag(f"{name}: reference", reference)
     show = progress or (lambda text: None)
     with on_threads(count):
         show("compiling, or loading kernels")
