@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -13,8 +14,10 @@ import fastnn as fn
 from fastnn import models
 from fastnn.cli import main
 from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Tanh
-from fastnn.profile import model_times
+from fastnn.profile import model_times, table
+from fastnn.profile.reference_times import ClockedInterpreter
 from fastnn_kernels.executor import Executor
+from fastnn_kernels.reference.interpreter import Interpreter
 
 FAST = {"batch_size": 32, "seconds": 0.01, "reference": False}
 
@@ -181,6 +184,9 @@ def test_the_figures_as_text_dict_csv_and_page(lenet):
     assert "With NumPy" in text
     assert "waiting" in text
     assert found.reference > found.step
+    for layer in found.layers:
+        assert table.time_text(layer.reference) in next(row for row in text.splitlines() if row.startswith(layer.name))
+        assert table.time_text(layer.reference) in found.to_html()
     everything = json.loads(json.dumps(found.to_dict()))
     assert everything["layers"][0]["name"] == "conv2d + max_pool2d"
     assert all(type(seconds) is float for seconds in found.rest.values())
@@ -191,6 +197,42 @@ def test_the_figures_as_text_dict_csv_and_page(lenet):
     page = found.to_html()
     assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
     assert "conv2d_1 + max_pool2d_1" in page
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_layers_of_the_numpy_step_and_its_rest_add_up(fused):
+    model = small()
+    found = model.profile(*data(model), batch_size=32, seconds=0.01, fused=fused)
+    layers = [layer.reference for layer in found.layers]
+    assert all(0 < seconds < found.reference for seconds in layers)
+    assert 0 < found.reference_rest < 0.5 * found.reference
+    assert sum(layers) + found.reference_rest == pytest.approx(found.reference)
+    assert found.to_dict()["reference_rest"] == found.reference_rest
+    without = model.profile(*data(model), **FAST)
+    assert [layer.reference for layer in without.layers] == [None] * 3
+    assert without.reference_rest is None and "NumPy" not in str(without)
+
+
+def test_the_clocked_interpreter_knows_the_slow_layer_and_trains_the_same():
+    model = small()
+    x, y = data(model, 32)
+    plain, clocked = (model_times._Run(model, x, y, 32, (), kind, True) for kind in (Interpreter, ClockedInterpreter))
+    twin = clocked.executor._twin
+
+    def slow(kernel):
+        return (
+            (lambda **given: (time.sleep(0.02), twin(kernel)(**given))[1])
+            if "pool" in kernel.twin.__name__
+            else twin(kernel)
+        )
+
+    clocked.executor._twin = slow
+    for run in (plain, clocked):
+        run.call(2)
+    np.testing.assert_array_equal(clocked.executor.memory.params, plain.executor.memory.params)
+    seconds = {name: clocked.executor.of((name,), 0.0) for name in ("conv2d", "relu", "max_pool2d", "dense")}
+    assert seconds["max_pool2d"] >= 0.08 > sum(seconds.values()) - seconds["max_pool2d"]
+    assert clocked.executor.of((), 1.0) == clocked.executor.updates > 0
 
 
 def test_what_does_not_fit_is_refused(lenet):

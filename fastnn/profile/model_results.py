@@ -32,6 +32,8 @@ class LayerTime:
     parameters : int
     activations : int
         Bytes of the layer's outputs for the batch.
+    reference : float or None
+        Seconds of the same layers in a step of the NumPy interpreter; None where it was left out.
     """
 
     name: str
@@ -45,6 +47,7 @@ class LayerTime:
     bytes: int
     parameters: int
     activations: int
+    reference: float | None
 
     @property
     def seconds(self) -> float:
@@ -68,7 +71,8 @@ class ModelProfile:
     unwatched : float
         Seconds a step without the clock, in the same minute.
     reference : float or None
-        Seconds a step of the NumPy interpreter; None where it was left out.
+        Seconds a step of the NumPy interpreter; None where it was left out. What its layers do not take of it is in
+        `reference_rest`.
     batch_size, threads : int
     fused : bool
     peak : float
@@ -96,10 +100,17 @@ class ModelProfile:
         """The layer that takes most time."""
         return max(self.layers, key=lambda layer: layer.seconds)
 
+    @property
+    def reference_rest(self) -> float | None:
+        """Seconds of a step of the NumPy interpreter that belong to no layer here: images, loss, reshapes, Python."""
+        if self.reference is None:
+            return None
+        return self.reference - sum(layer.reference or 0.0 for layer in self.layers)
+
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as dicts, lists and numbers."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "layers"}
-        return {**named, "layers": [asdict(layer) for layer in self.layers]}
+        return {**named, "reference_rest": self.reference_rest, "layers": [asdict(layer) for layer in self.layers]}
 
     def to_csv(self) -> str:
         """Return a head and a line for each layer and each part of the rest."""
@@ -138,7 +149,10 @@ class ModelProfile:
         )
         if self.reference is not None:
             times = table.digits(self.reference / self.step, 2)
-            lines.append(f"With NumPy: {table.time_text(self.reference)}, {times} times as long.")
+            rest = table.time_text(max(0.0, self.reference_rest or 0.0))
+            lines.append(
+                f"With NumPy: {table.time_text(self.reference)}, {times} times as long, {rest} of it in no layer."
+            )
         lines.append(f"Slowest: {self.slowest.name}, {table.share_text(self.slowest.share)} of the step.")
         if self.fused and any(" + " in layer.name for layer in self.layers):
             lines.append("Layers with + run in one pass, forward or backward.")
@@ -154,7 +168,7 @@ class ModelProfile:
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows of the table."""
-        head = ["layer", "time", *PHASES, "share", "GFLOP/s", "of peak", "GB/s", "parameters", "activations"]
+        head = ["layer", "time", *PHASES, "share", "NumPy", "GFLOP/s", "of peak", "GB/s", "parameters", "activations"]
         rows = []
         for layer in self.layers:
             rate = None if layer.gflops is None else table.digits(layer.gflops, 2)
@@ -162,10 +176,10 @@ class ModelProfile:
             rows.append([
                 layer.name, table.time_text(layer.seconds),
                 *(table.time_text(getattr(layer, phase) or None) for phase in PHASES),
-                table.share_text(layer.share), rate or "", peak or "",
+                table.share_text(layer.share), table.time_text(layer.reference), rate or "", peak or "",
                 table.digits(layer.bytes / layer.seconds / 1e9, 2) if layer.seconds else "",
                 f"{layer.parameters:,}", f"{layer.activations / 2**20:.2f} MB",
             ])  # fmt: skip
         for name, seconds in self.rest.items():
-            rows.append([name, table.time_text(seconds), *[""] * 3, table.share_text(seconds / self.step), *[""] * 5])
+            rows.append([name, table.time_text(seconds), *[""] * 3, table.share_text(seconds / self.step), *[""] * 6])
         return head, rows

@@ -16,12 +16,12 @@ from fastnn_kernels.augmentation import Augmentation
 from fastnn_kernels.clock import Clock
 from fastnn_kernels.executor import Executor
 from fastnn_kernels.memory import Memory
-from fastnn_kernels.reference.interpreter import Interpreter
 
 from .. import info, inputs
 from ..augment import AugmentStep, lowered_steps
 from . import layer_rows
 from .model_results import LayerTime, ModelProfile
+from .reference_times import ClockedInterpreter
 from .timing import on_threads
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def model(
             slow = None
             if reference:
                 show("a step with NumPy")
-                slow = _Run(model, images, targets, batch, augmentation, Interpreter, fused).call(1)
+                slow = _Run(model, images, targets, batch, augmentation, ClockedInterpreter, fused)
+                slow.time(1)
         except KeyboardInterrupt:
             if not runs[1].times:
                 raise
@@ -158,7 +159,7 @@ class _Run:
 
 
 def _summary(
-    model: Sequential, runs: list[_Run], batch: int, threads: int, fused: bool, slow: float | None, interrupted: bool
+    model: Sequential, runs: list[_Run], batch: int, threads: int, fused: bool, slow: _Run | None, interrupted: bool
 ) -> ModelProfile:
     watched, unwatched = runs
     clocks = watched.executor.clock[-len(watched.times) :]
@@ -171,7 +172,8 @@ def _summary(
     rest["Python"] = step - clock.seconds / clock.steps
     peak = fk.fma_peak(threads, model.dtype)
     parameters = {n: sum(p.size for p in tape.params if p.name.rpartition("/")[0] == n) for n in names}
-    rest["sums of gradients"] += _share_update(parts, parameters, tape, _update_seconds(clock))
+    trained = _trained(tape, names)
+    rest["sums of gradients"] += _share_update(parts, trained, _update_seconds(clock))
     rest = {name: float(seconds) for name, seconds in rest.items()}
     layers = []
     for group in sorted(parts, key=lambda group: names.index(group[0])):
@@ -181,24 +183,18 @@ def _summary(
         read, outside, written = layer_rows.elements(tape, group)
         busy, item = sum(seconds.values()), model.dtype.itemsize
         rate = flops / busy / 1e9 if flops and busy else None
+        share = sum(trained[name] for name in group) / max(1, sum(trained.values()))
         layers.append(LayerTime(
             " + ".join(group), seconds.get("forward", 0.0), seconds.get("backward", 0.0), seconds.get("update", 0.0),
             busy / step, flops, rate, None if rate is None else rate / peak,
             3 * item * (batch * (read + outside) + size), size, item * batch * written,
+            None if slow is None else slow.executor.of(group, share),
         ))  # fmt: skip
+    whole = None if slow is None else slow.times[0]
     return ModelProfile(
-        tuple(layers),
-        rest,
-        step,
-        median(unwatched.times),
-        slow,
-        batch,
-        threads,
-        fused,
-        peak,
-        info.collect(),
+        tuple(layers), rest, step, median(unwatched.times), whole, batch, threads, fused, peak, info.collect(),
         interrupted,
-    )
+    )  # fmt: skip
 
 
 def _attribute(clock: Clock, names: list[str]) -> tuple[_Parts, dict[str, float]]:
@@ -250,15 +246,20 @@ def _update_seconds(clock: Clock) -> float:
     return float((clock.rows[:, updates]).sum() / clock.workers / clock.steps)
 
 
-def _share_update(parts: _Parts, parameters: dict[str, int], tape: Any, seconds: float) -> float:
+def _trained(tape: Any, names: list[str]) -> dict[str, int]:
+    """Count the trainable parameters of each layer."""
+    trained = dict.fromkeys(names, 0)
+    for param in tape.params:
+        if param.trainable:
+            trained[param.name.rpartition("/")[0]] += param.size
+    return trained
+
+
+def _share_update(parts: _Parts, trained: dict[str, int], seconds: float) -> float:
     """Share the time of the update out by the number of parameters: it runs over all of them at once.
 
     Returns the seconds that no layer has: all of them where nothing is trained, else none.
     """
-    trained = {name: 0 for name in parameters}
-    for param in tape.params:
-        if param.trainable:
-            trained[param.name.rpartition("/")[0]] += param.size
     total = sum(trained.values())
     for group, times in parts.items():
         if size := sum(trained[name] for name in group):
