@@ -25,8 +25,8 @@ def suite(*options):
     return done.stdout
 
 
-def row(group, side, median, iqr=0.0, rounds=5):
-    return {"group": group, "extra_info": {"side": side}, "stats": {"median": median, "iqr": iqr, "rounds": rounds}}
+def row(group, side, fastest, iqr=0.0):
+    return {"group": group, "extra_info": {"side": side}, "stats": {"min": fastest, "iqr": iqr}}
 
 
 def written(path, times):
@@ -69,6 +69,31 @@ def test_the_noise_of_the_rounds_widens_the_limit(tmp_path):
 def test_the_tolerance_is_the_least_limit(tmp_path):
     old, new = {"a": pair(1.0, 50.0)}, {"a": pair(1.3, 50.0)}
     assert run(tmp_path, old, new, "--tolerance", "0.4") == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "word"),
+    [
+        ((1.0, 2.0, 1.1), (2.1, 1.9, 2.0), 0, "0 slower"),  # one of the old runs was as slow
+        ((1.0, 1.1, 1.05), (1.6, 1.5, 1.55), 1, "a SLOWER"),
+        ((1.0, 1.1, 1.05), (1.6, 1.15, 1.55), 0, "0 slower"),  # one of the new ones is as fast
+        ((1.6, 1.5, 1.55), (1.0, 1.1, 1.05), 0, "a faster"),
+    ],
+)
+def test_of_several_runs_the_nearest_count(tmp_path, capsys, old, new, status, word):
+    for name, values in (("old", old), ("new", new)):
+        (tmp_path / name).mkdir()
+        for k, value in enumerate(values):
+            written(tmp_path / name / f"{k}.json", {"a": pair(value, 50.0)})
+    assert compare.main([str(tmp_path / "old"), str(tmp_path / "new")]) == status
+    out = capsys.readouterr().out
+    assert word in out
+    assert ("SLOWER" in out) == bool(status)
+
+
+def test_a_folder_without_files_is_refused(tmp_path, capsys):
+    assert compare.main([str(tmp_path), str(tmp_path)]) == 2
+    assert "the folder has no file" in capsys.readouterr().err
 
 
 def test_rows_of_one_file_alone_are_named(tmp_path, capsys):
