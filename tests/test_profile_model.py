@@ -320,6 +320,43 @@ def test_ops_belong_to_the_layer_that_adds_them_whatever_they_are_called():
     assert bent.backward > 0
 
 
+def swish(x, beta, y):
+    for n, i in np.ndindex(x.shape):
+        y[n, i] = x[n, i] / (1 + np.exp(-beta[i] * x[n, i]))
+
+
+def swish_backward(dy, x, beta, dx, dbeta):
+    for n, i in np.ndindex(x.shape):
+        s = 1 / (1 + np.exp(-beta[i] * x[n, i]))
+        dx[n, i] = dy[n, i] * s * (1 + beta[i] * x[n, i] * (1 - s))
+        dbeta[i] += dy[n, i] * x[n, i] ** 2 * s * (1 - s)
+
+
+@dataclass(frozen=True)
+class Scaled(fn.Layer):
+    """An op of one's own, with a parameter."""
+
+    kind = "scaled"
+
+    def weights(self, input_shape):
+        return {"beta": fn.Weight(input_shape, "ones", decay=False)}
+
+    def lower(self, tape, x, *, name, params):
+        return tape.add("profiled_swish", name=name, x=x, beta=params["beta"])
+
+
+def test_an_op_of_ones_own_has_its_time_compiled_and_with_numpy():
+    fn.register_op("profiled_swish", swish, swish_backward)
+    model = fn.Sequential([Flatten(), Dense(6), Scaled(), Dense(10)], input_shape=(2, 6, 6))
+    model.compile("adam", "softmax_cross_entropy")
+    found = model.profile(*data(model), batch_size=32, seconds=0.01)
+    assert [layer.name for layer in found.layers] == ["dense", "scaled", "dense_1"]
+    own = found.layers[1]
+    assert own.parameters == 6 and own.flops == 0 and own.gflops is None
+    assert min(own.forward, own.backward, own.update, own.reference) > 0
+    assert "scaled" in str(found)
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_rows_keep_their_layers_through_rewrites_and_fusion(lenet, fused):
     normed = fn.Sequential(
