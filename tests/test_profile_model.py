@@ -235,6 +235,16 @@ def test_the_clocked_interpreter_knows_the_slow_layer_and_trains_the_same():
     assert clocked.executor.of((), 1.0) == clocked.executor.updates > 0
 
 
+class Endless:
+    """Samples on demand, of which there is no last one."""
+
+    def __len__(self):
+        return 2**40
+
+    def __getitem__(self, index):
+        return 0.0
+
+
 def test_what_does_not_fit_is_refused(lenet):
     x, y = data(lenet)
     with pytest.raises(RuntimeError, match=r"profile\.model: the model is not compiled"):
@@ -245,6 +255,10 @@ def test_what_does_not_fit_is_refused(lenet):
         lenet.profile(x, y, batch_size=0)
     with pytest.raises(TypeError, match=r"profile\.model: model is 3"):
         fn.profile.model(3, x, y)
+    with pytest.raises(TypeError, match=r"profile\.model: x is a Endless; arrays of a batch or more are needed"):
+        lenet.profile(Endless(), y)
+    with pytest.raises(TypeError, match=r"profile\.model: y is a Endless"):
+        lenet.profile(x, Endless())
     for option in ("fused", "reference"):
         with pytest.raises(TypeError, match=rf"profile\.model: {option} is 3 \(int\), True or False is needed"):
             lenet.profile(x, y, **{option: 3})

@@ -88,6 +88,10 @@ def model(
 
     if not isinstance(model, Sequential):
         raise TypeError(f"{name}: model is {model!r}, a fastnn.Sequential is needed")
+    for given, value in (("x", x), ("y", y)):
+        # NumPy would ask an object with items for all of them, one by one.
+        if not hasattr(value, "shape") and not isinstance(value, (list, tuple)):
+            raise TypeError(f"{name}: {given} is a {type(value).__name__}; arrays of a batch or more are needed")
     augmentation = lowered_steps(name, augment, model.input_shape, model.seed)
     images, targets = model._batch(name, x, y)
     targets, _ = model._preparation(None, mixes=any(step.mixes for step in augmentation))(name, targets, None)

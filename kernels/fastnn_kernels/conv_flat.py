@@ -38,6 +38,7 @@ from .conv_plan import (
 )
 from .im2col_block import places_inside
 from .layout import copy_elements
+from .machine_state import prefetch
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
@@ -71,7 +72,8 @@ def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, 
     """Do every `workers`-th part of 1x1 sums of images whose planes are `vectors` each; nothing else is staged.
 
     The pixels of a tile are copied to `m`, of all channels: in their places, a plane apart, they would drive each other
-    out of the cache.
+    out of the cache. Four channels unrolled won nothing, nor did fetching the next pixels as well (128 filters of 128
+    channels, 64 images of 16x16: 2.1 ms each way, two threads).
     """
     L = lanes(x)
     t = tile_like(form)
@@ -87,6 +89,11 @@ def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, 
                 copy_elements(x, (s * sums.channels + c) * vectors * L + v, m, mo + c * width * L, width * L)
             for f in range(-(-sums.filters // height)):
                 r = min(f * height, sums.filters - height)
+                # Where the next tile goes: a store that waits for its line holds up the products (64 filters of 32
+                # channels, 64 images of 32x32: 1.6 ms, now 1.4).
+                for k in range(r, r + height):
+                    for c in range(width):
+                        prefetch(y, ((s * sums.filters + k) * vectors + c + width) * L + v)
                 tile_splat(t, bias, r, 1)
                 product(t, m, mo, L, 0, 0, width * L, packed, f * sums.channels * height, 1, 0, 0, height,
                         1, 1, sums.channels)
