@@ -1,4 +1,4 @@
-"""Profiles of a model: the parts add up, rows belong to layers, the model stays as it is, the command."""
+"""Profiles of a model: the parts add up, rows belong to layers, the model stays as it is."""
 
 import csv
 import io
@@ -12,7 +12,6 @@ import pytest
 
 import fastnn as fn
 from fastnn import models
-from fastnn.cli import main
 from fastnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Tanh
 from fastnn.profile import model_times, table
 from fastnn.profile.reference_times import ClockedInterpreter
@@ -262,55 +261,6 @@ def test_what_does_not_fit_is_refused(lenet):
     for option in ("fused", "reference"):
         with pytest.raises(TypeError, match=rf"profile\.model: {option} is 3 \(int\), True or False is needed"):
             lenet.profile(x, y, **{option: 3})
-
-
-@pytest.mark.parametrize("where", ["call", "time"])
-def test_ctrl_c_before_the_first_round_says_so_and_ends_with_130(where, capsys):
-    with patch.object(model_times._Run, where, side_effect=KeyboardInterrupt):
-        assert main(["profile", "model", "mlp", "--threads", "1"]) == 130
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.splitlines()[-1] == "fastnn: interrupted before anything was measured"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["."], "."),
-        (["no.safetensors"], "none of mlp"),
-        (["mlp", "--threads", "-1"], "--threads"),
-        (["mlp", "--threads", "100000"], "100000"),
-        (["mlp", "--batch-size", "0"], "--batch-size"),
-        (["mlp", "--batch-size", str(10**9)], "need more memory"),
-        (["mlp", "--batch-size", str(10**30)], "need more memory"),
-        (["mlp", "--html", "a/b/c.html"], "a/b/c.html"),
-        (["README"], "README"),
-    ],
-)
-def test_wrong_arguments_are_one_line(capsys, tmp_path, monkeypatch, arguments, text):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "README").write_text("no model")
-    try:
-        code = main(["profile", "model", *arguments])
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    errors = [line for line in captured.err.splitlines() if line.startswith("fastnn: error: ")]
-    assert (code, captured.out, len(errors)) == (2, "", 1)
-    assert text in errors[0]
-
-
-def test_the_command_takes_presets_and_files(tmp_path, capsys, lenet):
-    path = tmp_path / "model.safetensors"
-    small().save(path)
-    files = {kind: tmp_path / f"profile.{kind}" for kind in ("json", "csv", "html")}
-    options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
-    assert main(["profile", "model", str(path), "--batch-size", "16", "--no-reference", *options]) == 0
-    assert "conv2d + relu + max_pool2d" in capsys.readouterr().out
-    assert json.loads(files["json"].read_text())["batch_size"] == 16
-    assert "conv2d + relu + max_pool2d" in files["html"].read_text()
-    assert main(["profile", "model", "lenet6"]) == 2
-    assert "lenet6" in capsys.readouterr().err
 
 
 @dataclass(frozen=True)
