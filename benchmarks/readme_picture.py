@@ -18,9 +18,11 @@ from typing import Any
 
 from fastnn.profile import KernelTime, drawings, page
 from fastnn.report import document, svg
+from readme import README
+from readme import renewed as between_marks
 
-ROOT = Path(__file__).resolve().parent.parent
-README, PICTURE = ROOT / "README.md", ROOT / "docs" / "pictures" / "kernels.svg"
+ROOT = README.parent
+PICTURE = ROOT / "docs" / "pictures" / "kernels.svg"
 BEGIN, END = "<!-- picture: written by benchmarks/readme_picture.py -->\n", "<!-- end of picture -->\n"
 EDGE, TITLE, COLUMNS = 16, 24, 2
 RULES = (".grid", ".tick", ".middle", ".end", ".bar-")
@@ -88,11 +90,7 @@ def caption(profile: Mapping[str, Any], command: str) -> str:
 
 def renewed(readme: str, profile: Mapping[str, Any], command: str) -> str:
     """Return the README with the picture and this caption between its marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"README.md has no lines {BEGIN.strip()!r} and {END.strip()!r}")
-    return before + BEGIN + caption(profile, command) + END + after
+    return between_marks(readme, BEGIN, END, caption(profile, command))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

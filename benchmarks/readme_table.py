@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import nets
 import results
 from peers_table import PEERS
+from readme import README
+from readme import renewed as between_marks
 
-README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- speed: written by benchmarks/readme_table.py -->\n", "<!-- end of speed -->\n"
 Row = Mapping[str, Any]
 
@@ -59,11 +59,7 @@ def _starts(row: Row) -> str:
 
 def renewed(readme: str, found: Mapping[str, Sequence[Row]]) -> str:
     """Return the README with these figures between its marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError(f"README.md has no lines {BEGIN.strip()!r} and {END.strip()!r}")
-    return before + BEGIN + speed_tables(found) + END + after
+    return between_marks(readme, BEGIN, END, speed_tables(found))
 
 
 def main() -> int:
