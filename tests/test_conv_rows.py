@@ -1,5 +1,6 @@
 """Public convolutions of many images in lane blocks: exact, the bits of the flat form where they are direct, finite."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -36,8 +37,11 @@ def results(kernels, x, w, b, dy, options):
     return kernels.conv2d(x, w, b, **options), *kernels.conv2d_backward(dy, x, w, **options)
 
 
+@contextmanager
 def flat():
-    return patch.object(conv, "is_for_blocks", lambda *_: False)
+    form = patch.object(conv, "sums_form", lambda *_, **__: "flat")
+    with form, patch.object(conv, "is_for_blocks", lambda *_: False):
+        yield
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -117,13 +121,3 @@ def test_two_threads_of_python_may_convolve_at_once():
         for found, case in zip(pool.map(lambda given: results(fk, *given), cases), expected, strict=True):
             for a, e in zip(found, case, strict=True):
                 np.testing.assert_array_equal(a, e)
-
-
-def test_scratch_that_is_too_large_is_not_kept():
-    conv_rows._idle.clear()
-    x, w, b, _, options = arrays(DIRECT[0], np.float32)
-    fk.conv2d(x, w, b, **options)
-    assert len(conv_rows._idle) == 1
-    with patch.object(conv_rows, "_SCRATCH", 0):
-        fk.conv2d(x, w, b, **options)
-    assert conv_rows._idle == []

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _options as options
-from . import _threads
+from . import _threads, conv_planes, conv_wide
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
@@ -36,20 +36,39 @@ def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
     return conv.groups == 1 and conv.kh * conv.kw > 1 and 4 * conv.n >= 3 * lanes * -(-conv.n // lanes)
 
 
+def sums_form(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> str:
+    """Choose how outputs or, `backward`, input gradients are made: "planes", "wide", "blocks" or "flat".
+
+    Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads.
+    """
+    if conv_planes.is_for_planes(conv, dtype, backward=backward):
+        return "planes"
+    if conv_wide.is_wide(conv, dtype, backward=backward):
+        return "wide"
+    return "blocks" if is_for_blocks(conv, dtype) else "flat"
+
+
 def launch_sums(
     numbers: Numbers, x: Array, w: Array, b: Array | None, y: Array, *, backward: bool = False, algorithm: str = "auto"
 ) -> None:
     """Write a convolution of x to y or, `backward`, what the gradient for its input is."""
     if y.size == 0:
         return
-    conv = Conv(*numbers)
-    if algorithm != "im2col" and not (backward and b is not None) and is_for_blocks(conv, x.dtype):
+    workers, conv = _workers(numbers), Conv(*numbers)
+    form = "flat" if algorithm == "im2col" else sums_form(conv, x.dtype, backward=backward)
+    if form == "planes":
+        conv_planes.sums(numbers, workers, x, w, b, y, backward=backward)
+        return
+    if form == "wide":
+        conv_wide.sums(numbers, workers, x, w, b, y, backward=backward, exact=algorithm == "direct")
+        return
+    if form == "blocks" and not (backward and b is not None):
         from . import conv_rows
 
         kernel = conv_rows.INPUT if backward else conv_rows.FORWARD
         conv_rows.sums(conv, kernel, x, w, b, y, exact=algorithm == "direct")
         return
-    workers, weights = _workers(numbers), flat_alias(w)
+    weights = flat_alias(w)
     bias = weights if b is None else flat_alias(b)
     plan = PREPARE_SUMS(workers, weights, bias, b is not None, numbers, backward, algorithm == "im2col")
     _threads.launch(SUMS, workers, flat_alias(x), y.reshape(-1), *plan, numbers, backward)
@@ -106,8 +125,9 @@ def conv2d(
         "direct" sums over channels, rows and columns of the kernel, in this order. "im2col" writes out every window as
         a column, as the textbook does, and multiplies matrices; the results are the same to the bit. "auto" is
         Winograd's algorithm where that is faster: for 3x3 kernels of stride 1 with 16 to 256 channels and filters, if
-        images fill most lanes of the vectors. It needs 16 products for 36 and rounds otherwise, by up to 1.4e-6 of the
-        largest output in float32. Everywhere else, and where a number is not finite, "auto" is "direct".
+        the maps are as wide as whole vectors, or the images fill most lanes of the vectors. It needs 16 products for 36
+        and rounds otherwise, by up to 1.4e-6 of the largest output in float32. Everywhere else, and where a number is
+        not finite, "auto" is "direct".
     out : (N, C_out, OH, OW), dtype of x, optional
 
     Returns

@@ -25,6 +25,8 @@ from .conv_plan import (
     DOT_ROW_COLS,
     ROW_COLS,
     ROWS,
+    WIDE_COLS,
+    WIDE_ROWS,
     Conv,
     Job,
     Sums,
@@ -38,7 +40,6 @@ from .conv_plan import (
 )
 from .im2col_block import places_inside
 from .layout import copy_elements
-from .machine_state import prefetch
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
@@ -72,8 +73,8 @@ def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, 
     """Do every `workers`-th part of 1x1 sums of images whose planes are `vectors` each; nothing else is staged.
 
     The pixels of a tile are copied to `m`, of all channels: in their places, a plane apart, they would drive each other
-    out of the cache. Four channels unrolled won nothing, nor did fetching the next pixels as well (128 filters of 128
-    channels, 64 images of 16x16: 2.1 ms each way, two threads).
+    out of the cache. Four channels unrolled won nothing, nor did fetching the next pixels; fetching the lines that the
+    next tile goes to lost (64 filters of 32 channels, 64 images of 32x32: 1.18 ms, 1.28 with it, two threads).
     """
     L = lanes(x)
     t = tile_like(form)
@@ -89,11 +90,6 @@ def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, 
                 copy_elements(x, (s * sums.channels + c) * vectors * L + v, m, mo + c * width * L, width * L)
             for f in range(-(-sums.filters // height)):
                 r = min(f * height, sums.filters - height)
-                # Where the next tile goes: a store that waits for its line holds up the products (64 filters of 32
-                # channels, 64 images of 32x32: 1.6 ms, now 1.4).
-                for k in range(r, r + height):
-                    for c in range(width):
-                        prefetch(y, ((s * sums.filters + k) * vectors + c + width) * L + v)
                 tile_splat(t, bias, r, 1)
                 product(t, m, mo, L, 0, 0, width * L, packed, f * sums.channels * height, 1, 0, 0, height,
                         1, 1, sums.channels)
@@ -102,8 +98,8 @@ def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, 
 
 @kernel
 def _lines(worker, workers, x, y, n, sums, vectors, packed, bias, m, mo):
-    if sums.filters >= ROWS:
-        _lines_tile(tile(x, ROWS, COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
+    if sums.filters >= WIDE_ROWS:
+        _lines_tile(tile(x, WIDE_ROWS, WIDE_COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
     else:
         _lines_tile(tile(x, 1, ROW_COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
 
@@ -114,7 +110,7 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
     L = lanes(x)
     conv, job = Conv(*numbers), Job(*chosen)
     view, target, sums = describe(conv, backward)
-    if has_lines(conv, L):
+    if has_lines(conv, sums.filters, L):
         _lines(worker, workers, x, y, conv.n, sums, view.height * view.width // L, packed, bias, m, worker * size)
         return
     maps, _ = plan_job(view, sums, job, L)
@@ -182,13 +178,18 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
     maps, line = plan_job(view, sums, job, L)
     inner, per, taps = sums.channels // conv.groups, sums.filters // conv.groups, conv.kh * conv.kw
     row_stride, channel_stride = (taps, per * taps) if backward else (sums.terms, taps)
-    table, packed = np.empty(sums.terms, np.int64), np.empty(conv.groups * packed_rows(per) * sums.terms, w.dtype)
+    # With lines there is one group, in tiles of another height.
+    rows = conv.groups * packed_rows(per) + (WIDE_ROWS if has_lines(conv, sums.filters, L) else 0)
+    table, packed = np.empty(sums.terms, np.int64), np.empty(rows * sums.terms, w.dtype)
     at, to = ZERO, ZERO
     for phase in range(target.high * target.wide):
         weights, views = phase_taps(conv, view, target, phase, backward)
         terms = tap_table(view, maps, views, inner, table, at)
         for g in range(conv.groups):
-            if per >= ROWS:
+            if per >= WIDE_ROWS and has_lines(conv, sums.filters, L):
+                pack_taps(tile(w, WIDE_ROWS, 1), w, ZERO, per, row_stride, inner, channel_stride, conv.kw, weights,
+                          packed, to)
+            elif per >= ROWS:
                 pack_taps(tile(w, ROWS, 1), w, g * per * sums.terms, per, row_stride, inner, channel_stride, conv.kw,
                           weights, packed, to)
             else:
@@ -202,7 +203,7 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
             bias[k] = b[k]
     # Behind the maps a vector of zeros; behind the sums what the last tile of pixels reads beyond the maps.
     size = inner * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
-    if has_lines(conv, L):
+    if has_lines(conv, sums.filters, L):
         size = sums.channels * ROW_COLS * L
     return table, packed, bias, size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
 

@@ -15,6 +15,8 @@ from .conv_flat_block import ONE, ZERO, Taps, View, count_maps, plan_maps
 # Tiles of (filters, vectors of pixels), and of one filter where a group has fewer: two shapes are all that is compiled.
 ROWS, COLS = 4, min(4, TILE_LIMIT // 4)
 ROW_COLS = 8
+# Tiles of (filters, vectors) of sums over images that are read as they are, or staged as rows of whole vectors.
+WIDE_ROWS, WIDE_COLS = (8, 2) if TILE_LIMIT >= 16 else (4, 2)
 # Tiles of (filters, kernel elements) of a weight gradient, and of one filter: a 3x3 kernel at once.
 DOT_COLS = min(4, TILE_LIMIT // 4)
 DOT_ROW_COLS = 9
@@ -195,11 +197,12 @@ def plan_job(view, sums, job, L):
 
 
 @inline
-def has_lines(conv, L):
+def has_lines(conv, filters, L):
     """Whether images and maps are matrices of whole vectors as they are: each pixel is for itself, none is left out."""
     pixels = conv.height * conv.width
     return (conv.kh == 1 and conv.kw == 1 and conv.sh == 1 and conv.sw == 1 and conv.top == 0 and conv.left == 0
-            and conv.groups == 1 and conv.oh * conv.ow == pixels and pixels % L == 0 and pixels >= ROW_COLS * L)
+            and conv.groups == 1 and conv.oh * conv.ow == pixels and pixels % L == 0 and pixels >= ROW_COLS * L
+            and (filters >= WIDE_ROWS or filters < ROWS))
 
 
 @inline

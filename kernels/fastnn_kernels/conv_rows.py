@@ -17,6 +17,7 @@ from ._arrays import Array, flat_alias
 from ._jit import lane_count
 from .conv_plan import Conv
 from .executor import Executor, StepError
+from .idle_memory import borrow, give_back
 from .memory import Memory
 from .ops import winograd
 from .ops.conv_stages import conv_sizes
@@ -26,10 +27,8 @@ from .stage import Machine
 from .tape import Row, Tape, Value
 
 FORWARD, INPUT, WEIGHT = "forward", "backward_input", "backward_weight"
-# Programs that are kept, and bytes of scratch.
-_KEPT, _SCRATCH = 64, 1 << 26
-
-_idle: list[Array] = []
+# Programs that are kept.
+_KEPT = 64
 
 
 def sums(conv: Conv, kernel: str, x: Array, w: Array, b: Array | None, y: Array, *, exact: bool = False) -> None:
@@ -73,12 +72,11 @@ class _Rows(Executor):
         with self._lock:
             _copy(params, self.memory.params)
             # Scratch of a whole batch: all programs share what there is, and threads of Python do not wait for it.
-            self._arena = _idle.pop().view(self.dtype) if _idle else self._arena
+            self._arena = borrow(0, self.dtype)
             try:
                 self._run_alone("forward", x, y, np.arange(n), n, np.zeros((1, 2)), None, result)
             finally:
-                if self._arena.nbytes <= _SCRATCH:
-                    _idle.append(self._arena.view(np.uint8))
+                give_back(self._arena)
                 self._arena = np.zeros(0, self.dtype)
             at = 0
             for array in grads:

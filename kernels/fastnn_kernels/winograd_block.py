@@ -22,7 +22,7 @@ POINTS = 16
 
 
 @inline
-def _into(a, b, c, d):
+def points_into(a, b, c, d):
     """Multiply a column of four by ``B'``."""
     return a - c, b + c, c - b, b - d
 
@@ -35,12 +35,12 @@ def _out_of(a, b, c, d):
 
 @inline
 def _column(x, p0, p1, p2, p3):
-    return _into(vload(x, p0), vload(x, p1), vload(x, p2), vload(x, p3))
+    return points_into(vload(x, p0), vload(x, p1), vload(x, p2), vload(x, p3))
 
 
 @inline
 def _store_row(v, p, step, a, b, c, d):
-    e, f, g, h = _into(a, b, c, d)
+    e, f, g, h = points_into(a, b, c, d)
     vstore(v, p, e)
     vstore(v, p + step, f)
     vstore(v, p + 2 * step, g)
@@ -77,7 +77,7 @@ def _sums(m, p, step):
 
 
 @inline
-def _tile_outputs(m, p, m_point, b):
+def tile_outputs(m, p, m_point, b):
     """Make the four outputs of a tile, whose points start at `p`: upper left and right, lower left and right."""
     # Columns of the points first: point i * 4 + j is row i, column j.
     a0, a1 = _sums(m, p, m_point)
@@ -98,7 +98,7 @@ def transform_outputs(m, mo, m_point, filters, first, span, wide, bias, bo, has_
         for i in range(span):
             tile = first + i
             to = yo + k * y_channel + tile // wide * 2 * y_row + tile % wide * 2 * L
-            e, f, g, h = _tile_outputs(m, mo + (k * span + i) * L, m_point, b)
+            e, f, g, h = tile_outputs(m, mo + (k * span + i) * L, m_point, b)
             if relu:
                 e, f, g, h = vrelu(e), vrelu(f), vrelu(g), vrelu(h)
             vstore(y, to, e)
@@ -123,7 +123,7 @@ def transform_pooled(m, mo, m_point, filters, first, span, wide, bias, bo, has_b
         b = vset(m, bias[bo + k] if has_bias else 0.0)
         for i in range(span):
             tile = first + i
-            e, f, g, h = _tile_outputs(m, mo + (k * span + i) * L, m_point, b)
+            e, f, g, h = tile_outputs(m, mo + (k * span + i) * L, m_point, b)
             best, where = _beaten(e, zero, f, 1.0)
             best, where = _beaten(best, where, g, 2.0)
             best, where = _beaten(best, where, h, 3.0)
