@@ -40,7 +40,7 @@ def results(kernels, x, w, b, dy, options):
 @contextmanager
 def flat():
     form = patch.object(conv, "sums_form", lambda *_, **__: "flat")
-    with form, patch.object(conv, "is_for_blocks", lambda *_: False):
+    with form, patch.object(conv, "weight_form", lambda *_: "flat"):
         yield
 
 

@@ -22,6 +22,7 @@ WIDE = [
     (2, 5, 7, 64, 14, (3, 4), {"stride": (1, 2), "padding": ((0, 2), (1, 1))}),
     (2, 5, 8, 62, 8, (1, 1), {"stride": (1, 2), "padding": ((0, 0), (0, 2))}),
     (9, 16, 8, 64, 8, (1, 1), {"stride": 2}),
+    (2, 5, 8, 63, 8, (1, 1), {"stride": 2, "padding": ((1, 0), (1, 0))}),
     (2, 4, 9, 48, 8, (3, 3), {"padding": 1}),
 ]
 POINTS = [
@@ -152,6 +153,51 @@ def test_what_is_not_finite_stays_where_it_belongs(case, value, where):
             assert np.abs(a - e).max() < 1.4e-6 * np.abs(e).max()
         else:
             np.testing.assert_array_equal(a, e)
+
+
+WEIGHTS = [
+    *WIDE,
+    (9, 4, 6, 16, 11, (3, 3), {"padding": 1}),  # several images at a time, filters that are no multiple of a tile's
+    (21, 16, 9, 32, 16, (3, 3), {"padding": 1}),
+    (5, 12, 8, 16, 9, (1, 1), {}),  # images that are read where they are
+    (1, 3, 40, 32, 40, (1, 1), {"padding": 0}),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weight_gradients_of_small_integers_are_exact(case, dtype):
+    x, w, _, dy, options = arrays(case, dtype, integers=True)
+    with patch.object(conv.conv_wide_weight, "gradients", wraps=conv.conv_wide_weight.gradients) as used:
+        found = fk.conv2d_backward(dy, x, w, **options)
+    assert used.call_count == 1
+    for actual, expected in zip(found, ref.conv2d_backward(dy, x, w, **options), strict=True):
+        assert actual.dtype == dtype
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("images", [1, 2, 7, 40])
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, images):
+    x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
+    with threads(1):
+        one = fk.conv2d_backward(dy, x, w, **options)
+    with patch.object(conv._threads, "_PARALLEL_FROM_ELSE", 0), threads(2):
+        two = fk.conv2d_backward(dy, x, w, **options)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("where", ["x", "dy"])
+def test_weight_gradients_of_what_is_not_finite_are_those_of_the_flat_form(value, where):
+    x, w, _, dy, options = arrays(WIDE[0], np.float32)
+    (x if where == "x" else dy)[1, 2, 0, 31] = value
+    found = fk.conv2d_backward(dy, x, w, **options)
+    with patch.object(conv, "weight_form", lambda *_: "flat"):
+        expected = fk.conv2d_backward(dy, x, w, **options)
+    for a, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-4)
 
 
 def test_scratch_of_other_calls_does_not_show():

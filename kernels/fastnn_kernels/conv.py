@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _options as options
-from . import _threads, conv_planes, conv_wide
+from . import _threads, conv_planes, conv_wide, conv_wide_weight
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
@@ -48,6 +48,14 @@ def sums_form(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> str:
     return "blocks" if is_for_blocks(conv, dtype) else "flat"
 
 
+def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
+    """Choose how the gradients of weights are made: "wide", "blocks" or "flat"."""
+    blocks = is_for_blocks(conv, dtype)
+    if conv_wide_weight.is_wide(conv, dtype, blocks=blocks):
+        return "wide"
+    return "blocks" if blocks else "flat"
+
+
 def launch_sums(
     numbers: Numbers, x: Array, w: Array, b: Array | None, y: Array, *, backward: bool = False, algorithm: str = "auto"
 ) -> None:
@@ -80,7 +88,11 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
         dw[...], db[...] = 0, 0
         return
     conv = Conv(*numbers)
-    if is_for_blocks(conv, x.dtype):
+    form = weight_form(conv, x.dtype)
+    if form == "wide":
+        conv_wide_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
+        return
+    if form == "blocks":
         from . import conv_rows
 
         conv_rows.weight_gradients(conv, dy, x, dw, db)
