@@ -21,6 +21,7 @@ WIDE = [
     (2, 8, 11, 32, 8, (5, 3), {"stride": (2, 1), "padding": ((2, 1), (1, 1))}),
     (2, 5, 7, 64, 14, (3, 4), {"stride": (1, 2), "padding": ((0, 2), (1, 1))}),
     (2, 5, 8, 62, 8, (1, 1), {"stride": (1, 2), "padding": ((0, 0), (0, 2))}),
+    (2, 5, 9, 24, 8, (1, 1), {"stride": (2, 1), "padding": ((0, 0), (0, 8))}),  # zeros right of the last whole vector
     (9, 16, 8, 64, 8, (1, 1), {"stride": 2}),
     (2, 5, 8, 63, 8, (1, 1), {"stride": 2, "padding": ((1, 0), (1, 0))}),
     (2, 4, 9, 48, 8, (3, 3), {"padding": 1}),
@@ -164,11 +165,16 @@ WEIGHTS = [
 ]
 
 
+# Depthwise; those whose gradients are made plane by plane, not in the flat form.
+PLANE_WEIGHTS = [(n, c, h, w, c, k, o | {"groups": c}) for n, c, h, w, k, o in (*PLANES[:1], *PLANES[2:5])]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.parametrize("case", [*WEIGHTS, *PLANE_WEIGHTS])
 def test_weight_gradients_of_small_integers_are_exact(case, dtype):
     x, w, _, dy, options = arrays(case, dtype, integers=True)
-    with patch.object(conv.conv_wide_weight, "gradients", wraps=conv.conv_wide_weight.gradients) as used:
+    form = conv.conv_planes_weight if "groups" in options else conv.conv_wide_weight
+    with patch.object(form, "gradients", wraps=form.gradients) as used:
         found = fk.conv2d_backward(dy, x, w, **options)
     assert used.call_count == 1
     for actual, expected in zip(found, ref.conv2d_backward(dy, x, w, **options), strict=True):
@@ -177,7 +183,7 @@ def test_weight_gradients_of_small_integers_are_exact(case, dtype):
 
 
 @pytest.mark.parametrize("images", [1, 2, 7, 40])
-@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.parametrize("case", [*WEIGHTS, *PLANE_WEIGHTS])
 def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, images):
     x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
     with threads(1):
@@ -190,9 +196,10 @@ def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, ima
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("where", ["x", "dy"])
-def test_weight_gradients_of_what_is_not_finite_are_those_of_the_flat_form(value, where):
-    x, w, _, dy, options = arrays(WIDE[0], np.float32)
-    (x if where == "x" else dy)[1, 2, 0, 31] = value
+@pytest.mark.parametrize("case", [WIDE[0], PLANE_WEIGHTS[0], PLANE_WEIGHTS[2]])
+def test_weight_gradients_of_what_is_not_finite_are_those_of_the_flat_form(case, value, where):
+    x, w, _, dy, options = arrays(case, np.float32)
+    (x if where == "x" else dy)[1, 2, 0, -1] = value
     found = fk.conv2d_backward(dy, x, w, **options)
     with patch.object(conv, "weight_form", lambda *_: "flat"):
         expected = fk.conv2d_backward(dy, x, w, **options)

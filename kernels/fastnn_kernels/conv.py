@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _options as options
-from . import _threads, conv_planes, conv_wide, conv_wide_weight
+from . import _threads, conv_planes, conv_planes_weight, conv_wide, conv_wide_weight
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
@@ -37,7 +37,7 @@ def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
 
 
 def sums_form(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> str:
-    """Choose how outputs or, `backward`, input gradients are made: "planes", "wide", "blocks" or "flat".
+    """Choose how outputs or, `backward`, input gradients are made: by "planes", "wide", in "blocks" or "flat".
 
     Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads.
     """
@@ -49,7 +49,9 @@ def sums_form(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> str:
 
 
 def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
-    """Choose how the gradients of weights are made: "wide", "blocks" or "flat"."""
+    """Choose how the gradients of weights are made: by "planes", "wide", in "blocks" or "flat"."""
+    if conv_planes_weight.is_for_planes(conv, dtype):
+        return "planes"
     blocks = is_for_blocks(conv, dtype)
     if conv_wide_weight.is_wide(conv, dtype, blocks=blocks):
         return "wide"
@@ -89,6 +91,9 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
         return
     conv = Conv(*numbers)
     form = weight_form(conv, x.dtype)
+    if form == "planes":
+        conv_planes_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
+        return
     if form == "wide":
         conv_wide_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
         return

@@ -19,9 +19,9 @@ from .conv_flat_block import ZERO
 from .conv_plan import Conv, describe
 from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_table
 from .idle_memory import borrow, give_back
-from .simd import lanes, vload, vsum
+from .reduction import vector_sum
+from .simd import lanes
 from .tile import tile, tile_cols, tile_dot_at, tile_like, tile_rows, tile_store_sums, tile_zero
-from .vmath import vset
 
 # Tiles of (filters, kernel elements).
 ROWS, COLS = (8, 3) if TILE_LIMIT >= 24 else (4, 3)
@@ -82,16 +82,6 @@ def _dots(form, dy, do, dy_image, plane, x, xo, x_image, pitch, table, begin, en
 
 
 @kernel
-def _channel_sum(x, xo, count):
-    """Sum a plane of whole vectors."""
-    L = lanes(x)
-    a, b = vset(x, 0.0), vset(x, 0.0)
-    for i in range(xo, xo + count, L):
-        a, b = b, a + vload(x, i)
-    return vsum(a + b)
-
-
-@kernel
 def _weight_worker(worker, workers, shares, dy, x, m, size, parts, count, numbers):
     """Do every `workers`-th share of filters of a part of images, from `worker` on, in scratch of `size` elements."""
     L, conv = lanes(x), Conv(*numbers)
@@ -130,7 +120,7 @@ def _weight_worker(worker, workers, shares, dy, x, m, size, parts, count, number
                 parts[po + k] += m[so + k]
             for k in range(begin, end):
                 for i in range(images):
-                    parts[po + conv.k * terms + k] += _channel_sum(dy, (s + i) * places + k * plane, plane)
+                    parts[po + conv.k * terms + k] += vector_sum(dy, (s + i) * places + k * plane, plane)
 
 
 def _weight_entry(workers, shares, dy, x, m, size, parts, count, numbers):

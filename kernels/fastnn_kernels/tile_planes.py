@@ -56,6 +56,13 @@ class _Plane:
         a, b = vectors[number : number + 2] if shift < 0 else vectors[number + 1 : number + 3]
         return self.shuffle(a, b, list(range(first, first + self.L)))
 
+    def halves(self, vectors: list[Any]) -> tuple[Any, Any, Any]:
+        """Columns 2 * lane - 1, 2 * lane and 2 * lane + 1 of two vectors that `row` made."""
+        before, a, b, _ = vectors
+        odd = self.shuffle(a, b, list(range(1, 2 * self.L, 2)))
+        left = self.shuffle(before, odd, [self.L - 1, *range(self.L, 2 * self.L - 1)])
+        return left, self.shuffle(a, b, list(range(0, 2 * self.L, 2))), odd
+
 
 def _splats(context: Any, builder: Any, t: Tile, memory: types.Type, w: Any, offset: Any) -> list[Any]:
     """Emit vectors of the nine weights."""
@@ -105,14 +112,12 @@ def plane_halved(typingctx, t, x, x_offset, height, width, p, q, zeros, w, w_off
 
     def codegen(context, builder, sig, args):
         tile, xv, xo, height, width, p, q, zeros, wv, wo = args
-        two, L = ir.Constant(_I64, 2), t.vector.lanes
+        two = ir.Constant(_I64, 2)
         plane = _Plane(context, builder, t, x, (xv, xo, height, width, builder.mul(q, two), zeros))
         weights = _splats(context, builder, t, w, wv, wo)
         for number in range(-1, 2 * t.rows):
-            before, a, b, _ = plane.row(builder.add(builder.mul(p, two), ir.Constant(_I64, number)), 2)
-            odd = plane.shuffle(a, b, list(range(1, 2 * L, 2)))
-            left = plane.shuffle(before, odd, [L - 1, *range(L, 2 * L - 1)])
-            for j, value in enumerate((left, plane.shuffle(a, b, list(range(0, 2 * L, 2))), odd)):
+            vectors = plane.row(builder.add(builder.mul(p, two), ir.Constant(_I64, number)), 2)
+            for j, value in enumerate(plane.halves(vectors)):
                 for i in range(3):
                     r, rest = divmod(number + 1 - i, 2)
                     if rest == 0 and 0 <= r < t.rows:
@@ -120,6 +125,38 @@ def plane_halved(typingctx, t, x, x_offset, height, width, p, q, zeros, w, w_off
         return context.get_dummy_value()
 
     return _void(t, x, w), codegen
+
+
+@intrinsic
+def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, height, width, p, q, zeros):
+    """``t[i, j] += sum over rows r of dy[r] * x[stride * (p + r) + i - 1, stride * (q + lane) + j - 1]``.
+
+    `rows` and `stride`, 1 or 2, are fixed numbers; rows of dy are `dy_row` elements apart from `dy_offset` on.
+    """
+    if (t.rows, t.cols) != (3, 3):
+        return None
+    count, step = rows.value, stride.value
+
+    def codegen(context, builder, sig, args):
+        tile, _, _, dyv, dyo, dy_row, xv, xo, height, width, p, q, zeros = args
+        by = ir.Constant(_I64, step)
+        plane = _Plane(context, builder, t, x, (xv, xo, height, width, builder.mul(q, by), zeros))
+        maps: list[Any] = []
+        for r in range(count):
+            place = builder.add(dyo, builder.mul(dy_row, ir.Constant(_I64, r)))
+            maps.append(simd.emit_load(builder, t.vector, simd.address(context, builder, dy, dyv, place)))
+        for number in range(-1, step * (count - 1) + 2):
+            vectors = plane.row(builder.add(builder.mul(p, by), ir.Constant(_I64, number)), step)
+            columns = [plane.beside(vectors, 0, j - 1) for j in range(3)] if step == 1 else plane.halves(vectors)
+            for i in range(3):
+                r, rest = divmod(number + 1 - i, step)
+                if rest == 0 and 0 <= r < count:
+                    for j in range(3):
+                        _add(builder, t, tile, i, j, maps[r], columns[j])
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(t, rows, stride, dy, n, n, x, n, n, n, n, n, x), codegen
 
 
 @intrinsic

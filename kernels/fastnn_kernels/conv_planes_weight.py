@@ -1,0 +1,90 @@
+"""Gradients of the weights of depthwise convolutions with 3 x 3 elements and a padding of 1, plane by plane.
+
+Images and the gradients of their maps are read once, where they are, as in `conv_planes.py`. Sums are made in parts of
+images whose number does not depend on the threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _threads
+from ._arrays import Array, flat_alias
+from ._jit import entries, kernel, lane_count, prange
+from .conv_flat import ADD_PARTS
+from .conv_plan import Conv
+from .reduction import vector_sum
+from .simd import lanes
+from .tile import tile, tile_like, tile_store_sums, tile_zero
+from .tile_planes import plane_dots
+from .tile_taps import fixed, number
+
+# Rows at a time, and parts of images at most.
+_ROWS, _PARTS = 8, 16
+
+
+def is_for_planes(conv: Conv, dtype: np.dtype[Any]) -> bool:
+    """Whether gradients can be made so."""
+    kernel = conv[6:8] + conv[12:] == (3, 3, 1, 1, 1, 1)
+    same = conv[10:12] == (1, 1) and conv[4:6] == conv[8:10]
+    halves = conv[10:12] == (2, 2) and conv[4:6] == (2 * conv.oh, 2 * conv.ow)
+    whole = conv.ow % lane_count(dtype.itemsize * 8) == 0 and conv.oh >= _ROWS
+    return conv.groups == conv.c == conv.k and kernel and (same or halves) and whole
+
+
+@kernel
+def _dots(form, stride, dy, do, x, xo, zeros, rows, cols, sums, so):
+    """Sum the nine products of a plane of dy, `rows` x `cols`, and one of x."""
+    t, L, step = tile_like(form), lanes(x), number(stride)
+    tile_zero(t)
+    for q in range(0, cols, L):
+        whole = rows // _ROWS * _ROWS
+        for p in range(0, whole, _ROWS):
+            plane_dots(t, fixed(_ROWS), stride, dy, do + p * cols + q, cols, x, xo, step * rows, step * cols, p, q,
+                       zeros)
+        for p in range(whole, rows):
+            plane_dots(t, fixed(1), stride, dy, do + p * cols + q, cols, x, xo, step * rows, step * cols, p, q, zeros)
+    tile_store_sums(t, sums, so, 3, 1)
+
+
+@kernel
+def _weight_worker(worker, workers, shares, dy, x, m, zeros, parts, count, numbers):
+    """Do every `workers`-th share of the channels of a part of images."""
+    conv = Conv(*numbers)
+    maps, image = conv.oh * conv.ow, conv.height * conv.width
+    so = worker * 16
+    for unit in range(worker, count * shares, workers):
+        part, share = unit // shares, unit % shares
+        po = part * 10 * conv.c
+        for s in range(part * conv.n // count, (part + 1) * conv.n // count):
+            for c in range(share * conv.c // shares, (share + 1) * conv.c // shares):
+                plane = s * conv.c + c
+                if conv.sh == 1:
+                    _dots(tile(x, 3, 3), fixed(1), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, m, so)
+                else:
+                    _dots(tile(x, 3, 3), fixed(2), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, m, so)
+                for k in range(9):
+                    parts[po + c * 9 + k] += m[so + k]
+                parts[po + 9 * conv.c + c] += vector_sum(dy, plane * maps, maps)
+
+
+def _weight_entry(workers, shares, dy, x, m, zeros, parts, count, numbers):
+    """Sum the gradients of weights and bias, in parts."""
+    for worker in prange(workers):
+        _weight_worker(np.int64(worker), workers, shares, dy, x, m, zeros, parts, count, numbers)
+
+
+WEIGHT = entries(_weight_entry)
+
+
+def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
+    """Write the gradients of weights and bias."""
+    count = min(_PARTS, len(x))
+    parts, zeros = np.zeros(count * (dw.size + db.size), x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
+    # Few parts are shared by all workers, channel by channel.
+    shares = workers if count < 4 * workers else 1
+    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), np.empty(16 * workers, x.dtype), zeros,
+                    parts, count, numbers)
+    ADD_PARTS(parts, np.empty(9, np.int64), dw.reshape(-1), db)
