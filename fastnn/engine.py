@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from typing import Any
@@ -83,13 +84,14 @@ class Engine:
         Options are those of the method, and `augmentation`, the steps that "train" augments by; None is left out.
         """
         options = {name: value for name, value in options.items() if value is not None}
-        if not self.compiles(method, x, *args, **options):
+        form = self._form(method, x, args, options) if self._backend == "compiled" else None
+        if form is None or form in self._called:
             return self._run(method, x, *args, **options)
         start = time.perf_counter()
         with compile_notice(enabled=not quiet):
             result = self._run(method, x, *args, **options)
         self.compile_seconds += time.perf_counter() - start
-        self._called.add(self._form(method, x, args, options))
+        self._called.add(form)
         return result
 
     def gradients(self, x: Array, y: Array) -> tuple[float, Array]:
@@ -121,9 +123,15 @@ class Engine:
 
     def _form(self, method: str, x: Array, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         """Return what the kernels of a call depend on."""
-        from fastnn_kernels.executor import few_samples
-
         batch_size = next((value for value in args if isinstance(value, int)), len(x))
-        arrays = tuple((value.dtype, value.ndim) for value in (x, *args) if isinstance(value, np.ndarray))
-        given = (name for name, value in options.items() if value is not None)
-        return method, few_samples(batch_size, self.dtype), arrays, options.get("augmentation"), *given
+        arrays = tuple([(value.dtype, value.ndim) for value in (x, *args) if isinstance(value, np.ndarray)])
+        given = [name for name, value in options.items() if value is not None]
+        return method, _few_samples(batch_size, self.dtype), arrays, options.get("augmentation"), *given
+
+
+@functools.lru_cache(256)
+def _few_samples(batch_size: int, dtype: np.dtype[Any]) -> bool:
+    """Whether kernels for single samples run."""
+    from fastnn_kernels.executor import few_samples
+
+    return few_samples(batch_size, dtype)

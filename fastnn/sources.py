@@ -183,6 +183,9 @@ class Arrays(Source):
     def parts(self) -> Iterator[Part]:
         """Give all samples in the order of the arrays."""
         size = max(1, _ELEMENTS // (self.batch_size * max(1, self.x[0].size))) * self.batch_size
+        if len(self.x) <= size and self._staged is None:
+            yield Part(self.x, self.y, np.arange(len(self.x)), self.batch_size, self.weights)
+            return
         for first in range(0, len(self.x), size):
             yield self._part(slice(first, first + size))
 

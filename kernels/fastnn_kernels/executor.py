@@ -6,7 +6,7 @@ import functools
 import threading
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
@@ -47,7 +47,9 @@ from .update import Update
 
 # Activations and their gradients of one lane block, in bytes: above, a block is a single sample.
 _BLOCK_BYTES = 256 * 2**20
-_NO_TICKS = np.zeros(0, np.int64)
+_NO_TICKS = _NO_PARTNERS = np.zeros(0, np.int64)
+# Kinds and sizes of calls whose tables are kept: to make them took a third of the time of a call for one image.
+_KEPT = 64
 
 
 class StepError(RuntimeError):
@@ -66,6 +68,17 @@ class StepError(RuntimeError):
 def few_samples(batch: int, dtype: np.dtype[Any]) -> bool:
     """Whether most lanes of a vector would be spare, so that kernels for single samples run."""
     return 2 * batch < lane_count(dtype.itemsize * 8)
+
+
+class _Compiled(NamedTuple):
+    """A program with its compiled ops and its tables, flat; `kept` keeps the ops alive."""
+
+    program: Program
+    addresses: Array
+    tables: tuple[Array, ...]
+    options: tuple[Array, ...]
+    chunks: Array
+    kept: list[object]
 
 
 class Executor:
@@ -94,6 +107,8 @@ class Executor:
         # Activations and their gradients, of one sample.
         self._elements = 2 * sum(prod(v.shape) for r in tape.forward for v in r.written())
         self._compiled = functools.cache(self._compile)
+        self._laid_out = functools.lru_cache(_KEPT)(self._lay_out)
+        self._none = np.zeros(0, self.dtype)
         # False, before the first call, for a program with a row for each row of the tape.
         self.fused = True
         # Where a list is put here, each call appends what its rows took.
@@ -201,13 +216,20 @@ class Executor:
         predictions: bool,
         augmentation: tuple[Augmentation, ...],
         target: Target | None,
-    ) -> tuple[Program, Array, list[object]]:
-        """Lay out the step of this kind and compile its ops; the last element keeps them alive."""
+    ) -> _Compiled:
+        """Lay out the step of this kind and compile its ops."""
         machine = Machine(lanes, TILE_LIMIT, self.lanes)
         program = self._program(machine, kind, source, weighted, predictions, augmentation, target)
         task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
         compiled = [op_address(call.function, task) for call in program.calls]
-        return program, np.array([address for address, _ in compiled]), [keep for _, keep in compiled]
+        return _Compiled(
+            program,
+            np.array([address for address, _ in compiled]),
+            (program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases),
+            (program.options.ravel(), program.scalars.ravel()),
+            program.chunks.ravel(),
+            [keep for _, keep in compiled],
+        )
 
     def _program(
         self,
@@ -264,15 +286,18 @@ class Executor:
         augmentation = self.tape.augmentation if kind == "train" else ()
         mixes = kind == "train" and self.tape.mixes
         target = None if kind == "forward" else target_of(self.tape, y, mixes)
-        program, addresses, _ = self._compiled(
-            kind, lanes, self._source(x), weighted, predictions is not None, augmentation, target
-        )
         blocks = -(-batch // lanes)
         workers = _threads.workers_for(blocks, self._work * batch)
-        sizes = self._sizes(program, lanes, blocks, workers)
+        compiled, laid_out, end = self._laid_out(
+            kind, lanes, self._source(x), weighted, predictions is not None, augmentation, target, blocks, workers
+        )
+        if end > self._arena.size:
+            self._arena = aligned_zeros(end, self.dtype)
+        sizes = laid_out.copy()
         sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
         sizes[IS_SOFT] = y.dtype == self.dtype
-        mixed, partners = as_bytes(y), np.zeros(0, np.int64)
+        targets = as_bytes(y)
+        mixed, partners = targets, _NO_PARTNERS
         if mixes:
             if y.dtype != self.dtype:
                 raise TypeError(f"y has dtype {y.dtype}; mixup needs targets of the model's, {self.dtype}")
@@ -282,15 +307,14 @@ class Executor:
         out = np.zeros(2 * steps)
         status = np.zeros(workers, np.int64)
         memory = self.memory
-        clock = None if self.clock is None else Clock.of(kind, program, workers)
+        clock = None if self.clock is None else Clock.of(kind, compiled.program, workers)
         done = _threads.launch(
             run_steps, workers, steps, status, np.zeros(counter_size(workers), np.int64),
-            np.zeros(workers * worker_ints(workers), np.int64), addresses,
-            program.spaces.ravel(), program.offsets.ravel(), program.tasks, program.phases, sizes,
-            program.options.ravel(), program.scalars.ravel(), hyper.ravel(),
-            self._arena, memory.params, memory.grads, memory.slots.ravel(), program.chunks.ravel(),
+            np.zeros(workers * worker_ints(workers), np.int64), compiled.addresses, *compiled.tables, sizes,
+            *compiled.options, hyper.ravel(), self._arena, memory.params, memory.grads, memory.slots.ravel(),
+            compiled.chunks,
             as_bytes(x), mixed, np.ascontiguousarray(order, np.int64), out, memory.state,
-            self._flat(sample_weight), self._flat(predictions), as_bytes(y), partners,
+            self._flat(sample_weight), self._flat(predictions), targets, partners,
             _NO_TICKS if clock is None else clock.ticks,
         )  # fmt: skip
         if self.clock is not None and clock is not None:
@@ -303,11 +327,16 @@ class Executor:
 
     def _flat(self, array: Array | None) -> Array:
         """Return the elements of an array of the model's dtype; none for None."""
-        return np.zeros(0, self.dtype) if array is None else flat_alias(array)
+        return self._none if array is None else flat_alias(array)
 
-    def _sizes(self, program: Program, lanes: int, blocks: int, workers: int) -> Array:
-        """Lay the spaces out in the arena, growing it where it is too small."""
-        sizes = np.zeros(SIZES, np.int64)
+    def _lay_out(self, *args: Any) -> tuple[_Compiled, Array, int]:
+        """Compile a step for `blocks` and `workers`, the last arguments, and lay its spaces out in the arena.
+
+        The others are those of `_compile`. Returns the sizes that do not depend on the call, and that of the arena.
+        """
+        *form, blocks, workers = args
+        compiled = self._compiled(*form)
+        program, lanes, sizes = compiled.program, form[1], np.zeros(SIZES, np.int64)
         sizes[LANES], sizes[CHUNKS] = lanes, len(program.chunks)
         end = program.sizes[Space.FIXED]
         for base, stride, space, count in (
@@ -317,6 +346,4 @@ class Executor:
         ):
             sizes[base], sizes[stride] = end, program.sizes[space]
             end += count * program.sizes[space]
-        if end > self._arena.size:
-            self._arena = aligned_zeros(end, self.dtype)
-        return sizes
+        return compiled, sizes, end
