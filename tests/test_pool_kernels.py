@@ -291,3 +291,14 @@ def test_one_thread_and_two_give_the_same_bits() -> None:
         for actual, expected in zip(results(), one, strict=True):
             np.testing.assert_array_equal(actual, expected)
         assert used == {2}
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [4, 8, 16])
+@pytest.mark.parametrize("height", [6, 8, 9])
+def test_averages_of_rows_of_half_a_vector(height: int, width: int, dtype: type, kernels: types.ModuleType) -> None:
+    x = np.random.default_rng(1).integers(-9, 9, (3, 2, height, width)).astype(dtype)
+    y = kernels.avg_pool2d(x, 2)
+    rows = x[:, :, : height // 2 * 2].reshape(3, 2, height // 2, 2, width // 2, 2)
+    np.testing.assert_array_equal(y, rows.sum((3, 5)) / 4)
