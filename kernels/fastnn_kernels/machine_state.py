@@ -92,15 +92,23 @@ def ticks(typingctx):
     return types.int64(), codegen
 
 
-@intrinsic
-def prefetch(typingctx, memory, index):
-    """Bring the cache line of an element into the first-level cache; beyond the end of an array it does nothing."""
+def _prefetch(locality, doc):
+    """Make the intrinsic that brings a cache line near: 3 into all levels, 2 into the second."""
 
-    def codegen(context, builder, sig, args):
-        place = builder.bitcast(simd.address(context, builder, memory, *args), ir.IntType(8).as_pointer())
-        function = _declare(builder, "llvm.prefetch.p0i8", ir.VoidType(), place.type, _I32, _I32, _I32)
-        # To be read, kept in all levels, data.
-        builder.call(function, [place, *(ir.Constant(_I32, n) for n in (0, 3, 1))])
-        return context.get_dummy_value()
+    def prefetch(typingctx, memory, index):
+        def codegen(context, builder, sig, args):
+            place = builder.bitcast(simd.address(context, builder, memory, *args), ir.IntType(8).as_pointer())
+            function = _declare(builder, "llvm.prefetch.p0i8", ir.VoidType(), place.type, _I32, _I32, _I32)
+            # To be read, data.
+            builder.call(function, [place, *(ir.Constant(_I32, n) for n in (0, locality, 1))])
+            return context.get_dummy_value()
 
-    return types.void(memory, types.intp), codegen
+        return types.void(memory, types.intp), codegen
+
+    prefetch.__doc__ = doc
+    return intrinsic(prefetch)
+
+
+# Beyond the end of an array they do nothing.
+prefetch = _prefetch(3, "Bring the cache line of an element into the first-level cache.")
+prefetch_near = _prefetch(2, "Bring the cache line of an element into the second-level cache.")
