@@ -1,8 +1,9 @@
 """Convolutions of many images as rows of a tape, in lane blocks: the images of a block are side by side in the lanes.
 
-The flat form (`conv_flat.py`) has its lanes along the width, and wins for few images; for many, lane blocks do, and
-they have Winograd's algorithm. A convolution here is a program of a few rows, which is kept with its compiled ops for
-the next call of the same sizes. Sums that are not finite, or are nearly so, are made directly.
+For maps that are not as wide as whole vectors (those are made image by image, `conv_wide.py`), and for weight gradients
+of many channels, by Winograd's algorithm. For few images the flat form (`conv_flat.py`) wins. A convolution here is a
+program of a few rows, which is kept with its compiled ops for the next call of the same sizes. Sums that are not
+finite, or are nearly so, are made directly.
 """
 
 from __future__ import annotations
