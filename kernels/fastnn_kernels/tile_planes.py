@@ -141,7 +141,7 @@ def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, h
         tile, _, _, dyv, dyo, dy_row, xv, xo, height, width, p, q, zeros = args
         by = ir.Constant(_I64, step)
         plane = _Plane(context, builder, t, x, (xv, xo, height, width, builder.mul(q, by), zeros))
-        maps: list[Any] = []
+        maps = []
         for r in range(count):
             place = builder.add(dyo, builder.mul(dy_row, ir.Constant(_I64, r)))
             maps.append(simd.emit_load(builder, t.vector, simd.address(context, builder, dy, dyv, place)))
