@@ -34,9 +34,9 @@ def config() -> dict[str, object]:
 @kernel
 def _multiply_adds(memory, count):
     t = tile(memory, 12, 1)
-    tile_load(t, memory, 0, 0, 0)
+    tile_load(t, memory, 0, 1, 0)
     for _ in range(count):
-        tile_fma(t, memory, 64, 0, memory, 128, 1)
+        tile_fma(t, memory, 64, 0, memory, 128, 0)
     tile_store_sums(t, memory, 192, 1, 1)
 
 

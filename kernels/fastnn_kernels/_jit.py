@@ -53,7 +53,8 @@ ISA, VECTOR_BYTES = (
     else ("neon" if IS_ARM else "sse2", 16)
 )
 # Accumulators of a register tile: 32 vector registers with AVX-512 and NEON, 16 elsewhere.
-TILE_LIMIT = 24 if VECTOR_BYTES == 64 or IS_ARM else 12
+FEW_REGISTERS = VECTOR_BYTES != 64 and not IS_ARM
+TILE_LIMIT = 12 if FEW_REGISTERS else 24
 
 
 def lane_count(bits: int) -> int:

@@ -145,6 +145,11 @@ def emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b), c)
 
 
+def emit_fence(builder: Any) -> None:
+    """Emit what no load or store moves across; it runs no instruction."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+
+
 def constant(vector: Vec, value: float) -> ir.Constant:
     """Return a vector constant."""
     return ir.Constant(vector_ir(vector.dtype, vector.lanes), [value] * vector.lanes)

@@ -5,6 +5,7 @@ packed tile follow each other: all addresses are constants behind two pointers, 
 taps, and no counter runs. With strides and the number of taps as variables the multiply-adds wait for the integers.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -12,7 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from . import simd
-from .tile import Tile
+from .tile import Tile, emit_outer, is_crowded
 
 
 class Fixed(types.Type):
@@ -42,10 +43,10 @@ def number(typingctx, value):
 
 
 class _Tap:
-    """Emits loads of a tile's operands, each of them once."""
+    """Emits a tile's products; each load of an operand once, unless registers are few."""
 
-    def __init__(self, context: Any, builder: Any, t: Tile) -> None:
-        self.context, self.builder, self.t = context, builder, t
+    def __init__(self, context: Any, builder: Any, t: Tile, tile: Any) -> None:
+        self.context, self.builder, self.t, self.tile = context, builder, t, tile
         self.loaded: dict[tuple[str, int], Any] = {}
 
     def pointer(self, memory: types.Type, value: Any, offset: Any) -> Any:
@@ -67,9 +68,15 @@ class _Tap:
     def splat(self, pointer: Any, index: int) -> Any:
         return simd.emit_splat(self.builder, self.t.ir, self.builder.load(self.at(pointer, index)))
 
-    def add(self, tile: Any, row: int, col: int, a: Any, b: Any) -> None:
-        place = self.builder.gep(tile, [ir.Constant(ir.IntType(64), row * self.t.cols + col)])
+    def add(self, row: int, col: int, a: Any, b: Any) -> None:
+        place = self.builder.gep(self.tile, [ir.Constant(ir.IntType(64), row * self.t.cols + col)])
         self.builder.store(simd.emit_fma(self.builder, a, b, self.builder.load(place)), place)
+
+    def outer(self, row: Callable[[int], Any], col: Callable[[int], Any], cols: Iterable[int] | None = None) -> None:
+        """Emit ``t[r, c] += row(r) * col(c)``."""
+        emit_outer(self.builder, self.t, self.tile, row, col, cols)
+        if is_crowded(self.t):
+            self.loaded.clear()
 
 
 @intrinsic
@@ -78,13 +85,10 @@ def tile_taps(typingctx, t, taps, x, x_offset, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, xv, xo, wv, wo = args
-        emit = _Tap(context, builder, t)
+        emit = _Tap(context, builder, t, tile)
         xp, wp = emit.pointer(x, xv, xo), emit.pointer(w, wv, wo)
         for j in range(taps.value):
-            for r in range(t.rows):
-                scalar = emit.splat(wp, j * t.rows + r)
-                for c in range(t.cols):
-                    emit.add(tile, r, c, scalar, emit.vector("x", xp, c + j))
+            emit.outer(lambda r, j=j: emit.splat(wp, j * t.rows + r), lambda c, j=j: emit.vector("x", xp, c + j))
         return context.get_dummy_value()
 
     n = types.intp
@@ -101,15 +105,14 @@ def tile_shifts(typingctx, t, taps, back, x, x_offset, x_col, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, _, xv, xo, x_col, wv, wo = args
-        emit, step = _Tap(context, builder, t), -1 if back.value else 1
+        emit, step = _Tap(context, builder, t, tile), -1 if back.value else 1
         wp = emit.pointer(w, wv, wo)
         columns = [emit.apart(x, xv, xo, x_col, c) for c in range(t.cols)]
         for j in range(taps.value):
-            vectors = [simd.emit_load(builder, t.vector, emit.at(column, step * j)) for column in columns]
-            for r in range(t.rows):
-                scalar = emit.splat(wp, j * t.rows + r)
-                for c in range(t.cols):
-                    emit.add(tile, r, c, scalar, vectors[c])
+            emit.outer(
+                lambda r, j=j: emit.splat(wp, j * t.rows + r),
+                lambda c, j=j: simd.emit_load(builder, t.vector, emit.at(columns[c], step * j)),
+            )
         return context.get_dummy_value()
 
     n = types.intp
@@ -125,14 +128,15 @@ def tile_taps_back(typingctx, t, taps, left, maps, dy, dy_offset, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, _, _, dyv, dyo, wv, wo = args
-        emit = _Tap(context, builder, t)
+        emit = _Tap(context, builder, t, tile)
         dyp, wp = emit.pointer(dy, dyv, dyo), emit.pointer(w, wv, wo)
         for j in range(taps.value):
-            for r in range(t.rows):
-                scalar = emit.splat(wp, j * t.rows + r)
-                for c in range(t.cols):
-                    if 0 <= c + left.value - j < maps.value:
-                        emit.add(tile, r, c, scalar, emit.vector("dy", dyp, c + left.value - j))
+            shift = left.value - j
+            emit.outer(
+                lambda r, j=j: emit.splat(wp, j * t.rows + r),
+                lambda c, shift=shift: emit.vector("dy", dyp, c + shift),
+                (c for c in range(t.cols) if 0 <= c + shift < maps.value),
+            )
         return context.get_dummy_value()
 
     n = types.intp
@@ -145,14 +149,11 @@ def tile_taps_dot(typingctx, t, steps, dy, dy_offset, dy_stride, x, x_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, dyv, dyo, stride, xv, xo = args
-        emit = _Tap(context, builder, t)
+        emit = _Tap(context, builder, t, tile)
         xp = emit.pointer(x, xv, xo)
         rows = [emit.apart(dy, dyv, dyo, stride, r) for r in range(t.rows)]
         for s in range(steps.value):
-            for r in range(t.rows):
-                row = emit.vector(f"dy{r}", rows[r], s)
-                for j in range(t.cols):
-                    emit.add(tile, r, j, row, emit.vector("x", xp, s + j))
+            emit.outer(lambda r, s=s: emit.vector(f"dy{r}", rows[r], s), lambda j, s=s: emit.vector("x", xp, s + j))
         return context.get_dummy_value()
 
     n = types.intp
@@ -169,9 +170,16 @@ def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stri
 
     def codegen(context, builder, sig, args):
         tile, _, _, xv, xo, x_col, wv, wo, stride = args
-        emit = _Tap(context, builder, t)
-
+        emit = _Tap(context, builder, t, tile)
         columns = [emit.apart(x, xv, xo, x_col, c) for c in range(t.cols)]
+        if is_crowded(t):
+            lines = [emit.apart(w, wv, wo, stride, a) for a in range(t.rows if along.value else steps.value)]
+            for j in range(steps.value):
+                emit.outer(
+                    lambda r, j=j: emit.splat(lines[r], j) if along.value else emit.splat(lines[j], r),
+                    lambda c, j=j: emit.vector(f"x{c}", columns[c], j),
+                )
+            return context.get_dummy_value()
         outer, inner = (t.rows, steps.value) if along.value else (steps.value, t.rows)
         for a in range(outer):
             line = emit.apart(w, wv, wo, stride, a)
@@ -179,7 +187,7 @@ def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stri
                 r, j = (a, b) if along.value else (b, a)
                 scalar = emit.splat(line, b)
                 for c in range(t.cols):
-                    emit.add(tile, r, c, scalar, emit.vector(f"x{c}", columns[c], j))
+                    emit.add(r, c, scalar, emit.vector(f"x{c}", columns[c], j))
         return context.get_dummy_value()
 
     n = types.intp
@@ -192,12 +200,12 @@ def tile_window(typingctx, t, x, x_offset, x_row, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, xv, xo, x_row, wv, wo = args
-        emit = _Tap(context, builder, t)
+        emit = _Tap(context, builder, t, tile)
         scalar = emit.splat(emit.pointer(w, wv, wo), 0)
         for r in range(t.rows):
             row = emit.apart(x, xv, xo, x_row, r)
             for c in range(t.cols):
-                emit.add(tile, r, c, scalar, emit.vector(f"x{r}", row, c))
+                emit.add(r, c, scalar, emit.vector(f"x{r}", row, c))
         return context.get_dummy_value()
 
     n = types.intp
