@@ -9,7 +9,8 @@ from numpy.typing import DTypeLike
 from . import _threads
 from ._cache import STATISTICS, cache_folder
 from ._jit import CPU_NAME, HAS_FMA, ISA, entries, kernel, lane_count, prange
-from .tile import tile, tile_fma, tile_load, tile_store_sums
+from .tile import tile, tile_load, tile_store_sums
+from .tile_product import tile_fma
 
 
 def config() -> dict[str, object]:

@@ -10,18 +10,8 @@ its row stride; its columns are `lanes` apart.
 
 from ._jit import inline, kernel
 from .simd import lanes, vload, vsum
-from .tile import (
-    tile_cols,
-    tile_dot,
-    tile_fma,
-    tile_like,
-    tile_load,
-    tile_rows,
-    tile_splat,
-    tile_store,
-    tile_store_sums,
-    tile_zero,
-)
+from .tile import tile_cols, tile_like, tile_load, tile_rows, tile_splat, tile_store, tile_store_sums, tile_zero
+from .tile_product import tile_dot, tile_fma
 from .vmath import vset
 
 

@@ -28,17 +28,8 @@ from ._public import NO, YES
 from .im2col_block import places_inside
 from .simd import lanes, vstore, vstore_first
 from .strided import vload_strided, vstore_even
-from .tile import (
-    tile_cols,
-    tile_dot_at,
-    tile_fma,
-    tile_like,
-    tile_rows,
-    tile_splat,
-    tile_store,
-    tile_store_sums,
-    tile_zero,
-)
+from .tile import tile_cols, tile_like, tile_rows, tile_splat, tile_store, tile_store_sums, tile_zero
+from .tile_product import tile_columns, tile_dot_at, tile_fma
 from .tile_taps import tile_window
 from .vmath import vset
 
@@ -254,9 +245,10 @@ def dots_block(form, dy, do, dy_row, x, xo, table, terms, rows, vectors, sums, s
         r = min(f * height, rows - height)
         for q in range(-(-terms // width)):
             k = min(q * width, terms - width)
+            columns = tile_columns(t, table, k)
             tile_zero(t)
             for v in range(0, vectors * L, L):
-                tile_dot_at(t, dy, do + r * dy_row + v, dy_row, x, xo + v, table, k)
+                tile_dot_at(t, dy, do + r * dy_row + v, dy_row, x, xo + v, columns)
             tile_store_sums(t, sums, so + r * terms + k, terms, 1)
 
 

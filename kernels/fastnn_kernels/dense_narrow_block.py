@@ -6,17 +6,8 @@ For batches much smaller than a vector. `w` is (n_in, n_out), row by row; both f
 from ._jit import kernel
 from .conv_block import product
 from .simd import lanes
-from .tile import (
-    tile_cols,
-    tile_dot,
-    tile_like,
-    tile_load,
-    tile_row,
-    tile_rows,
-    tile_store,
-    tile_store_sums,
-    tile_zero,
-)
+from .tile import tile_cols, tile_like, tile_load, tile_row, tile_rows, tile_store, tile_store_sums, tile_zero
+from .tile_product import tile_dot
 
 
 @kernel

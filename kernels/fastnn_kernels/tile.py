@@ -5,7 +5,6 @@ becomes a register. Bodies are unrolled here, in code generation: nested constan
 stop being promoted to registers at some 24 accumulators and then run at half the speed.
 """
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -13,13 +12,10 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from . import simd
-from ._jit import FEW_REGISTERS
 from .convert import emit_load_as
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
-# Of 16 registers more accumulators leave too few for what LLVM loads ahead of its use.
-_UNCROWDED = 9
 
 
 class Tile(types.Type):
@@ -41,15 +37,18 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(manager, fe_type, fe_type.ir.as_pointer())
 
 
-def _element(builder: Any, tile: Tile, pointer: Any, row: int, col: int) -> Any:
+def element(builder: Any, tile: Tile, pointer: Any, row: int, col: int) -> Any:
+    """Address of vector (row, col) of a tile."""
     return builder.gep(pointer, [ir.Constant(_I64, row * tile.cols + col)])
 
 
-def _step(builder: Any, base: Any, stride: Any, times: int) -> Any:
+def at_step(builder: Any, base: Any, stride: Any, times: int) -> Any:
+    """Index of what is so many strides behind the base."""
     return builder.add(base, builder.mul(stride, ir.Constant(_I64, times)))
 
 
-def _void(context: Any) -> Any:
+def nothing(context: Any) -> Any:
+    """Return what a function without a result does."""
     return context.get_dummy_value()
 
 
@@ -120,8 +119,8 @@ def tile_zero(typingctx, t):
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
             for c in range(t.cols):
-                builder.store(simd.constant(t.vector, 0.0), _element(builder, t, args[0], r, c))
-        return _void(context)
+                builder.store(simd.constant(t.vector, 0.0), element(builder, t, args[0], r, c))
+        return nothing(context)
 
     return types.void(t), codegen
 
@@ -134,10 +133,10 @@ def tile_relu(typingctx, t):
         zero = simd.constant(t.vector, 0.0)
         for r in range(t.rows):
             for c in range(t.cols):
-                place = _element(builder, t, args[0], r, c)
+                place = element(builder, t, args[0], r, c)
                 value = builder.load(place)
                 builder.store(builder.select(builder.fcmp_ordered(">", zero, value), zero, value), place)
-        return _void(context)
+        return nothing(context)
 
     return types.void(t), codegen
 
@@ -148,12 +147,12 @@ def tile_splat(typingctx, t, memory, offset, row_stride):
 
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
-            index = _step(builder, args[2], args[3], r)
+            index = at_step(builder, args[2], args[3], r)
             scalar = builder.load(simd.address(context, builder, memory, args[1], index))
             vector = simd.emit_splat(builder, t.ir, scalar)
             for c in range(t.cols):
-                builder.store(vector, _element(builder, t, args[0], r, c))
-        return _void(context)
+                builder.store(vector, element(builder, t, args[0], r, c))
+        return nothing(context)
 
     return types.void(t, memory, types.intp, types.intp), codegen
 
@@ -165,10 +164,10 @@ def tile_load(typingctx, t, memory, offset, row_stride, col_stride):
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
             for c in range(t.cols):
-                index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
+                index = at_step(builder, at_step(builder, args[2], args[3], r), args[4], c)
                 value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, args[1], index))
-                builder.store(value, _element(builder, t, args[0], r, c))
-        return _void(context)
+                builder.store(value, element(builder, t, args[0], r, c))
+        return nothing(context)
 
     return types.void(t, memory, types.intp, types.intp, types.intp), codegen
 
@@ -187,8 +186,8 @@ def tile_gather(typingctx, t, memory, offset, indices, first, row_stride):
             index = builder.load(simd.address(context, builder, indices, iv, place))
             where = builder.add(offset, builder.mul(index, stride))
             value = emit_load_as(builder, source, t.vector, simd.address(context, builder, memory, mv, where))
-            builder.store(value, _element(builder, t, pointer, r, 0))
-        return _void(context)
+            builder.store(value, element(builder, t, pointer, r, 0))
+        return nothing(context)
 
     n = types.intp
     return types.void(t, memory, n, indices, n, n), codegen
@@ -201,11 +200,11 @@ def tile_add(typingctx, t, memory, offset, row_stride, col_stride):
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
             for c in range(t.cols):
-                index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
+                index = at_step(builder, at_step(builder, args[2], args[3], r), args[4], c)
                 value = simd.emit_load(builder, t.vector, simd.address(context, builder, memory, args[1], index))
-                place = _element(builder, t, args[0], r, c)
+                place = element(builder, t, args[0], r, c)
                 builder.store(builder.fadd(value, builder.load(place)), place)
-        return _void(context)
+        return nothing(context)
 
     return types.void(t, memory, types.intp, types.intp, types.intp), codegen
 
@@ -217,10 +216,10 @@ def tile_store(typingctx, t, memory, offset, row_stride, col_stride):
     def codegen(context, builder, sig, args):
         for r in range(t.rows):
             for c in range(t.cols):
-                index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
-                value = builder.load(_element(builder, t, args[0], r, c))
+                index = at_step(builder, at_step(builder, args[2], args[3], r), args[4], c)
+                value = builder.load(element(builder, t, args[0], r, c))
                 simd.emit_store(builder, t.vector, value, simd.address(context, builder, memory, args[1], index))
-        return _void(context)
+        return nothing(context)
 
     return types.void(t, memory, types.intp, types.intp, types.intp), codegen
 
@@ -235,9 +234,9 @@ def tile_store_at(typingctx, t, memory, offset, table, first):
         for r in range(t.rows):
             place = builder.add(args[4], ir.Constant(_I64, r))
             index = builder.add(args[2], builder.load(simd.address(context, builder, table, args[3], place)))
-            value = builder.load(_element(builder, t, args[0], r, 0))
+            value = builder.load(element(builder, t, args[0], r, 0))
             simd.emit_store(builder, t.vector, value, simd.address(context, builder, memory, args[1], index))
-        return _void(context)
+        return nothing(context)
 
     return types.void(t, memory, types.intp, table, types.intp), codegen
 
@@ -250,114 +249,14 @@ def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
         places = [(r, c) for r in range(t.rows) for c in range(t.cols)]
         for first in range(0, len(places), t.vector.lanes):
             some = places[first : first + t.vector.lanes]
-            sums = simd.emit_sums(builder, [builder.load(_element(builder, t, args[0], r, c)) for r, c in some])
+            sums = simd.emit_sums(builder, [builder.load(element(builder, t, args[0], r, c)) for r, c in some])
             for k, (r, c) in enumerate(some):
-                index = _step(builder, _step(builder, args[2], args[3], r), args[4], c)
+                index = at_step(builder, at_step(builder, args[2], args[3], r), args[4], c)
                 value = builder.extract_element(sums, ir.Constant(_I32, k))
                 builder.store(value, simd.address(context, builder, memory, args[1], index))
-        return _void(context)
+        return nothing(context)
 
     return types.void(t, memory, types.intp, types.intp, types.intp), codegen
-
-
-def is_crowded(t: Tile) -> bool:
-    """Whether the accumulators of a tile leave few registers."""
-    return FEW_REGISTERS and t.rows * t.cols > _UNCROWDED
-
-
-def emit_outer(
-    builder: Any, t: Tile, pointer: Any, row: Callable[[int], Any], col: Callable[[int], Any],
-    cols: Iterable[int] | None = None,
-) -> None:  # fmt: skip
-    """Emit ``t[r, c] += row(r) * col(c)`` for all rows and `cols`; the functions emit the operands.
-
-    In a crowded tile the shorter side is held and the other one comes an operand at a time; behind it is a fence, or
-    LLVM loads operands of later steps early and moves accumulators to the stack. Tiles of 12 ran at 35 to 60 GFLOP/s a
-    core, and with the fence at 85 to 97 (Zen 3, AVX2, peak 102; those of 9 at 90 either way).
-    """
-    chosen = range(t.cols) if cols is None else list(cols)
-    crowded = is_crowded(t)
-    if crowded and t.rows < t.cols:
-        held = [row(r) for r in range(t.rows)]
-        for c in chosen:
-            vector = col(c)
-            for r in range(t.rows):
-                _emit_add(builder, t, pointer, r, c, held[r], vector)
-    else:
-        columns = {c: col(c) for c in chosen}
-        for r in range(t.rows):
-            vector = row(r)
-            for c in chosen:
-                _emit_add(builder, t, pointer, r, c, vector, columns[c])
-    if crowded:
-        simd.emit_fence(builder)
-
-
-def _emit_add(builder: Any, t: Tile, pointer: Any, row: int, col: int, a: Any, b: Any) -> None:
-    place = _element(builder, t, pointer, row, col)
-    builder.store(simd.emit_fma(builder, a, b, builder.load(place)), place)
-
-
-@intrinsic
-def tile_fma(typingctx, t, x, x_offset, x_stride, w, w_offset, w_stride):
-    """``t[r, c] += w[w_offset + r * w_stride] * x[x_offset + c * x_stride ...]``: scalars times vectors."""
-
-    def codegen(context, builder, sig, args):
-        pointer, xv, xo, xs, wv, wo, ws = args
-
-        def row(r):
-            scalar = builder.load(simd.address(context, builder, w, wv, _step(builder, wo, ws, r)))
-            return simd.emit_splat(builder, t.ir, scalar)
-
-        emit_outer(builder, t, pointer, row, _vectors(context, builder, t, x, xv, xo, xs))
-        return _void(context)
-
-    n = types.intp
-    return types.void(t, x, n, n, w, n, n), codegen
-
-
-def _vectors(context: Any, builder: Any, t: Tile, memory: types.Type, value: Any, offset: Any, stride: Any) -> Any:
-    """Return a function that loads the k-th of vectors `stride` elements apart."""
-
-    def load(k: int) -> Any:
-        place = simd.address(context, builder, memory, value, _step(builder, offset, stride, k))
-        return simd.emit_load(builder, t.vector, place)
-
-    return load
-
-
-@intrinsic
-def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
-    """``t[r, c] += a[a_offset + r * a_stride ...] * b[b_offset + c * b_stride ...]``: vectors times vectors."""
-
-    def codegen(context, builder, sig, args):
-        pointer, av, ao, as_, bv, bo, bs = args
-        rows, columns = _vectors(context, builder, t, a, av, ao, as_), _vectors(context, builder, t, b, bv, bo, bs)
-        emit_outer(builder, t, pointer, rows, columns)
-        return _void(context)
-
-    n = types.intp
-    return types.void(t, a, n, n, b, n, n), codegen
-
-
-@intrinsic
-def tile_dot_at(typingctx, t, a, a_offset, a_stride, b, b_offset, table, first):
-    """``t[r, c] += a[a_offset + r * a_stride ...] * b[b_offset + table[first + c] ...]``."""
-
-    def codegen(context, builder, sig, args):
-        pointer, av, ao, as_, bv, bo, tv, first = args
-
-        def col(c):
-            index = builder.add(first, ir.Constant(_I64, c))
-            offset = builder.load(simd.address(context, builder, table, tv, index))
-            place = simd.address(context, builder, b, bv, builder.add(bo, offset))
-            return simd.emit_load(builder, t.vector, place)
-
-        emit_outer(builder, t, pointer, _vectors(context, builder, t, a, av, ao, as_), col)
-        return _void(context)
-
-    n = types.intp
-    return types.void(t, a, n, n, b, n, table, n), codegen
 
 
 @intrinsic
@@ -368,7 +267,7 @@ def tile_transpose(typingctx, t):
         return None
 
     def codegen(context, builder, sig, args):
-        rows = [builder.load(_element(builder, t, args[0], r, 0)) for r in range(count)]
+        rows = [builder.load(element(builder, t, args[0], r, 0)) for r in range(count)]
         index = ir.VectorType(_I32, count)
         stride = 1
         while stride < count:
@@ -382,7 +281,7 @@ def tile_transpose(typingctx, t):
                     rows[r + stride] = builder.shuffle_vector(a, b, ir.Constant(index, odd))
             stride *= 2
         for r in range(count):
-            builder.store(rows[r], _element(builder, t, args[0], r, 0))
-        return _void(context)
+            builder.store(rows[r], element(builder, t, args[0], r, 0))
+        return nothing(context)
 
     return types.void(t), codegen

@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 
 from . import simd
 from .tile import Tile
+from .tile_product import emit_add
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
@@ -71,11 +72,6 @@ def _splats(context: Any, builder: Any, t: Tile, memory: types.Type, w: Any, off
     return [simd.emit_splat(builder, t.ir, scalar) for scalar in loads]
 
 
-def _add(builder: Any, t: Tile, tile: Any, row: int, col: int, a: Any, b: Any) -> None:
-    place = builder.gep(tile, [ir.Constant(_I64, row * t.cols + col)])
-    builder.store(simd.emit_fma(builder, a, b, builder.load(place)), place)
-
-
 def _void(t: Tile, x: types.Type, w: types.Type, *more: types.Type) -> Any:
     n = types.intp
     return types.void(t, *more, x, n, n, n, n, n, x, w, n)
@@ -98,7 +94,7 @@ def plane_same(typingctx, t, back, x, x_offset, height, width, p, q, zeros, w, w
                     for i in range(3):
                         r = number - sign * (i - 1)
                         if 0 <= r < t.rows:
-                            _add(builder, t, tile, r, c, weights[3 * i + j], value)
+                            emit_add(builder, t, tile, r, c, weights[3 * i + j], value)
         return context.get_dummy_value()
 
     return _void(t, x, w, back), codegen
@@ -121,7 +117,7 @@ def plane_halved(typingctx, t, x, x_offset, height, width, p, q, zeros, w, w_off
                 for i in range(3):
                     r, rest = divmod(number + 1 - i, 2)
                     if rest == 0 and 0 <= r < t.rows:
-                        _add(builder, t, tile, r, 0, weights[3 * i + j], value)
+                        emit_add(builder, t, tile, r, 0, weights[3 * i + j], value)
         return context.get_dummy_value()
 
     return _void(t, x, w), codegen
@@ -152,7 +148,7 @@ def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, h
                 r, rest = divmod(number + 1 - i, step)
                 if rest == 0 and 0 <= r < count:
                     for j in range(3):
-                        _add(builder, t, tile, i, j, maps[r], columns[j])
+                        emit_add(builder, t, tile, i, j, maps[r], columns[j])
         return context.get_dummy_value()
 
     n = types.intp

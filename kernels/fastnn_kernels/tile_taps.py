@@ -13,7 +13,8 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from . import simd
-from .tile import Tile, emit_outer, is_crowded
+from .tile import Tile
+from .tile_product import emit_add, emit_outer, is_crowded
 
 
 class Fixed(types.Type):
@@ -69,8 +70,7 @@ class _Tap:
         return simd.emit_splat(self.builder, self.t.ir, self.builder.load(self.at(pointer, index)))
 
     def add(self, row: int, col: int, a: Any, b: Any) -> None:
-        place = self.builder.gep(self.tile, [ir.Constant(ir.IntType(64), row * self.t.cols + col)])
-        self.builder.store(simd.emit_fma(self.builder, a, b, self.builder.load(place)), place)
+        emit_add(self.builder, self.t, self.tile, row, col, a, b)
 
     def outer(self, row: Callable[[int], Any], col: Callable[[int], Any], cols: Iterable[int] | None = None) -> None:
         """Emit ``t[r, c] += row(r) * col(c)``."""
