@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 
 def speed_tables(found: Mapping[str, Sequence[Row]]) -> str:
-    """Make the short tables: ours, how many times as fast as the others; then starts and memory, and the machine.
+    """Make the short tables of each machine: ours, how many times as fast as the others; then starts and memory.
 
     Raises
     ------
@@ -29,9 +29,12 @@ def speed_tables(found: Mapping[str, Sequence[Row]]) -> str:
     """
     if not found["training"]:
         raise ValueError("results.json has no rows of training")
-    parts = [_table(f"{kind}: network, batch", found[kind]) for kind in ("training", "inference") if found[kind]]
-    parts += [_starts(row) for row in found["starts"]]
-    parts += list(dict.fromkeys(row["conditions"] for kind in results.KINDS for row in found[kind]))
+    parts = []
+    for machine in dict.fromkeys(results.machine(row) for kind in results.KINDS for row in found[kind]):
+        of = {kind: [row for row in found[kind] if results.machine(row) == machine] for kind in results.KINDS}
+        parts += [_table(f"{kind}: network, batch", of[kind]) for kind in ("training", "inference") if of[kind]]
+        parts += [_starts(row) for row in of["starts"]]
+        parts += list(dict.fromkeys(row["conditions"] for kind in results.KINDS for row in of[kind]))
     return "\n\n".join(parts) + "\n"
 
 

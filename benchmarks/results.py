@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 def record(kind: str, rows: Sequence[Row]) -> None:
-    """Keep the rows of one kind, in the place of earlier ones of the same net and batch, and write RESULTS.md anew."""
+    """Keep the rows of one kind, in the place of those of the same machine, net and batch; write RESULTS.md anew."""
     found = kept()
     new = {_key(row): row for row in rows}
     old = [new.pop(_key(row), row) for row in found[kind]]
@@ -32,8 +32,14 @@ def kept() -> dict[str, list[Row]]:
     return {kind: found.get(kind, []) for kind in KINDS}
 
 
-def _key(row: Row) -> tuple[Any, Any]:
-    return row.get("net"), row.get("batch")
+def _key(row: Row) -> tuple[Any, ...]:
+    return machine(row), row.get("net"), row.get("batch")
+
+
+def machine(row: Row) -> str:
+    """Name the processor, its vectors, and the threads of a row."""
+    name: str = row["conditions"].partition(";")[0]
+    return name
 
 
 def markdown(found: Mapping[str, Sequence[Row]]) -> str:

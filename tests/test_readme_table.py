@@ -50,6 +50,21 @@ def test_a_run_takes_the_place_of_the_one_before(tmp_path, monkeypatch):
     assert "| LeNet-5 | 32 | 99 | 300 | 4.50 (channels_last), 1.83 (jax scan) | 50% of 100 GFLOP/s |" in text
 
 
+def test_each_machine_has_rows_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "JSON", tmp_path / "results.json")
+    monkeypatch.setattr(results, "MARKDOWN", tmp_path / "RESULTS.md")
+    there = ROW | {"conditions": "there, avx2, 2 threads (tbb); Python 3", "fastnn": 77.0}
+    results.record("training", [ROW])
+    results.record("training", [there | {"fastnn": 1.0}])
+    results.record("training", [there])
+    results.record("starts", [START])
+    kept = results.kept()
+    assert [row["fastnn"] for row in kept["training"]] == [1234.4, 77.0]
+    lines = [line for line in readme_table.speed_tables(kept).splitlines() if line and not line.startswith("|")]
+    assert lines[0].startswith("The first training step")
+    assert lines[1:] == ["here", there["conditions"]]
+
+
 def test_no_rows_and_no_marks_are_refused():
     with pytest.raises(ValueError, match=r"results\.json has no rows"):
         readme_table.speed_tables({"training": [], "inference": [], "starts": []})
