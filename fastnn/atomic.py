@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import glob
 import os
 import secrets
@@ -108,11 +109,16 @@ def _unfinished(target: Path) -> Iterator[BinaryIO]:
 
 def _sweep(target: Path) -> None:
     """Remove what killed processes have left of this file; on Windows it stays."""
-    if sys.platform != "win32":
-        for part in target.parent.glob(glob.escape(f".{target.name}.") + "????????.part"):
-            with suppress(OSError), part.open("rb") as file:  # in use, or gone meanwhile, or not ours to remove
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink()
+    if sys.platform == "win32":
+        return
+    names: list[str] = []
+    with suppress(OSError):  # a folder that may be written and not read
+        names = os.listdir(target.parent)  # at once: an iterator that Ctrl-C interrupts stays open
+    for name in fnmatch.filter(names, glob.escape(f".{target.name}.") + "????????.part"):
+        part = target.with_name(name)
+        with suppress(OSError), part.open("rb") as file:  # in use, or gone meanwhile, or not ours to remove
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def _lock(file: BinaryIO) -> bool:

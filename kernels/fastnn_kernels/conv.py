@@ -97,7 +97,9 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
     if form == "wide":
         conv_wide_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
         return
-    if form == "blocks":
+    # Spare lanes have zeros for dy, and for x the first image: 0 times what is infinite there would be NaN.
+    spare = conv.n % lane_count(x.itemsize * 8)
+    if form == "blocks" and not (spare and not np.isfinite(x[0]).all()):
         from . import conv_rows
 
         conv_rows.weight_gradients(conv, dy, x, dw, db)
