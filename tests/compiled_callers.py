@@ -57,7 +57,7 @@ def updates(p, g):
     return p, v, m, s
 
 
-@numba.njit(parallel=True)
+@numba.njit(parallel=True, cache=True)
 def many(x, w, b, d, rounds):
     """Kernels inside somebody's parallel loop."""
     sums = np.zeros(rounds)

@@ -125,10 +125,16 @@ def test_wrong_arguments_are_refused(error, message, call):
         call()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Cache of the processes of one run: what was compiled for the first layer serves the others."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", ["tbb", "omp", "workqueue"])
-def test_parallel_loops_and_python_threads_on_every_layer(layer):
-    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer}
+def test_parallel_loops_and_python_threads_on_every_layer(layer, folder):
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_CACHE_DIR": folder}
     script = Path(__file__).with_name("compiled_callers.py")
     done = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False, timeout=300
