@@ -4,7 +4,7 @@ import numpy as np
 
 from ._jit import entries, entry, inline, kernel, prange
 from ._public import NO
-from .conv_block import channel_sums_block, product
+from .conv_block import channel_sums_block
 from .conv_flat_block import (
     ONE,
     ZERO,
@@ -19,30 +19,28 @@ from .conv_flat_block import (
     tap_table,
     windows_block,
 )
+from .conv_lines import has_lines, has_spread_lines, lines, lines_scratch
 from .conv_plan import (
     COLS,
     DOT_COLS,
     DOT_ROW_COLS,
     ROW_COLS,
     ROWS,
-    WIDE_COLS,
     WIDE_ROWS,
     Conv,
     Job,
     Sums,
     choose_job,
     describe,
-    has_lines,
     line_vectors,
     packed_rows,
     phase_taps,
     plan_job,
 )
 from .im2col_block import places_inside
-from .layout import copy_elements
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
-from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
+from .tile import tile
 from .vmath import vset
 
 # A weight gradient is summed in at most so many parts, whatever the number of threads.
@@ -69,50 +67,14 @@ def fill(y, yo, samples, channels, target, first, last, bias):
 
 
 @kernel
-def _lines_tile(form, worker, workers, x, y, n, sums, vectors, packed, bias, m, mo):
-    """Do every `workers`-th part of 1x1 sums of images whose planes are `vectors` each; nothing else is staged.
-
-    The pixels of a tile are copied to `m`, of all channels: in their places, a plane apart, they would drive each other
-    out of the cache. Four channels unrolled won nothing, nor did fetching the next pixels; fetching the lines that the
-    next tile goes to lost (64 filters of 32 channels, 64 images of 32x32: 1.18 ms, 1.28 with it, two threads), as did
-    copies of 8 vectors at a time (1.40 ms).
-    """
-    L = lanes(x)
-    t = tile_like(form)
-    height, width = tile_rows(t), tile_cols(t)
-    # So many parts of an image that there is one for each worker.
-    parts = max(1, min(-(-workers // n), vectors // width))
-    for unit in range(worker, n * parts, workers):
-        s, part = unit // parts, unit % parts
-        first, last = part * vectors // parts, (part + 1) * vectors // parts
-        for q in range(-(-(last - first) // width)):
-            v = min(first + q * width, last - width) * L
-            for c in range(sums.channels):
-                copy_elements(x, (s * sums.channels + c) * vectors * L + v, m, mo + c * width * L, width * L)
-            for f in range(-(-sums.filters // height)):
-                r = min(f * height, sums.filters - height)
-                tile_splat(t, bias, r, 1)
-                product(t, m, mo, L, 0, 0, width * L, packed, f * sums.channels * height, 1, 0, 0, height,
-                        1, 1, sums.channels)
-                tile_store(t, y, (s * sums.filters + r) * vectors * L + v, vectors * L, L)
-
-
-@kernel
-def _lines(worker, workers, x, y, n, sums, vectors, packed, bias, m, mo):
-    if sums.filters >= WIDE_ROWS:
-        _lines_tile(tile(x, WIDE_ROWS, WIDE_COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
-    else:
-        _lines_tile(tile(x, 1, ROW_COLS), worker, workers, x, y, n, sums, vectors, packed, bias, m, mo)
-
-
-@kernel
 def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, backward, chosen):
     """Do every `workers`-th task, from `worker` on, in scratch of `size` elements."""
     L = lanes(x)
     conv, job = Conv(*numbers), Job(*chosen)
     view, target, sums = describe(conv, backward)
-    if has_lines(conv, sums.filters, L):
-        _lines(worker, workers, x, y, conv.n, sums, view.height * view.width // L, packed, bias, m, worker * size)
+    spread = has_spread_lines(conv, sums.filters, L, backward)
+    if spread or has_lines(conv, sums.filters, L):
+        lines(worker, workers, x, y, conv.n, sums, view.height, view.width, packed, bias, m, worker * size, spread)
         return
     maps, _ = plan_job(view, sums, job, L)
     per, inner = sums.filters // conv.groups, sums.channels // conv.groups
@@ -180,14 +142,16 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
     inner, per, taps = sums.channels // conv.groups, sums.filters // conv.groups, conv.kh * conv.kw
     row_stride, channel_stride = (taps, per * taps) if backward else (sums.terms, taps)
     # With lines there is one group, in tiles of another height.
-    rows = conv.groups * packed_rows(per) + (WIDE_ROWS if has_lines(conv, sums.filters, L) else 0)
+    spread = has_spread_lines(conv, sums.filters, L, backward)
+    in_lines = spread or has_lines(conv, sums.filters, L)
+    rows = conv.groups * packed_rows(per) + (WIDE_ROWS if in_lines else 0)
     table, packed = np.empty(sums.terms, np.int64), np.empty(rows * sums.terms, w.dtype)
     at, to = ZERO, ZERO
     for phase in range(target.high * target.wide):
         weights, views = phase_taps(conv, view, target, phase, backward)
         terms = tap_table(view, maps, views, inner, table, at)
         for g in range(conv.groups):
-            if per >= WIDE_ROWS and has_lines(conv, sums.filters, L):
+            if per >= WIDE_ROWS and in_lines:
                 pack_taps(tile(w, WIDE_ROWS, 1), w, ZERO, per, row_stride, inner, channel_stride, conv.kw, weights,
                           packed, to)
             elif per >= ROWS:
@@ -204,8 +168,8 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
             bias[k] = b[k]
     # Behind the maps a vector of zeros; behind the sums what the last tile of pixels reads beyond the maps.
     size = inner * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
-    if has_lines(conv, sums.filters, L):
-        size = sums.channels * ROW_COLS * L
+    if in_lines:
+        size = lines_scratch(conv, sums, L, spread)
     return table, packed, bias, size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
 
 

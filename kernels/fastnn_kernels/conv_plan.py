@@ -197,15 +197,6 @@ def plan_job(view, sums, job, L):
 
 
 @inline
-def has_lines(conv, filters, L):
-    """Whether images and maps are matrices of whole vectors as they are: each pixel is for itself, none is left out."""
-    pixels = conv.height * conv.width
-    return (conv.kh == 1 and conv.kw == 1 and conv.sh == 1 and conv.sw == 1 and conv.top == 0 and conv.left == 0
-            and conv.groups == 1 and conv.oh * conv.ow == pixels and pixels % L == 0 and pixels >= ROW_COLS * L
-            and (filters >= WIDE_ROWS or filters < ROWS))
-
-
-@inline
 def packed_rows(rows):
     """Count the rows of packed weights: whole tiles."""
     return -(-rows // ROWS) * ROWS if rows >= ROWS else rows
