@@ -11,8 +11,10 @@ from typing import Any
 
 import fastnn_kernels as fk
 
-PAUSE = 0.004  # seconds in which threads that spin after a parallel loop, as PyTorch's do, come to rest
 MOST_CALLS = 20_000
+# Seconds in which a process that rests uses no time of the processor: more than one tick of the system's accounts.
+_QUIET = 0.006
+_LONGEST_WAIT = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,19 @@ def take_turns(
             if turn == 0:
                 call()
                 continue
-            time.sleep(PAUSE)
+            come_to_rest()
             times[name].append(seconds_of(call, seconds))
     return times
+
+
+def come_to_rest() -> None:
+    """Wait for threads that spin after a parallel loop: PyTorch's do so for 10 ms on some machines, 2 ms on others."""
+    end = time.perf_counter() + _LONGEST_WAIT
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(_QUIET)
+        if time.process_time() - before < _QUIET / 6:
+            return
 
 
 def seconds_of(call: Callable[[], Any], seconds: float) -> float:

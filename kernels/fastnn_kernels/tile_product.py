@@ -13,13 +13,13 @@ from ._jit import FEW_REGISTERS
 from .tile import Tile, at_step, element, nothing
 
 _I64 = ir.IntType(64)
-# Of 16 registers more accumulators leave too few for what LLVM loads ahead of its use.
-_UNCROWDED = 9
+# More accumulators leave too few of 16 or 32 registers for what LLVM loads ahead of its use.
+_UNCROWDED = 9 if FEW_REGISTERS else 20
 
 
 def is_crowded(t: Tile) -> bool:
     """Whether the accumulators of a tile leave few registers."""
-    return FEW_REGISTERS and t.rows * t.cols > _UNCROWDED
+    return t.rows * t.cols > _UNCROWDED
 
 
 def emit_outer(
@@ -30,7 +30,9 @@ def emit_outer(
 
     In a crowded tile the shorter side is held and the other one comes an operand at a time; behind it is a fence, or
     LLVM loads operands of later steps early and moves accumulators to the stack. Tiles of 12 ran at 35 to 60 GFLOP/s a
-    core, and with the fence at 85 to 97 (Zen 3, AVX2, peak 102; those of 9 at 90 either way).
+    core, and with the fence at 85 to 97 (Zen 3, AVX2, peak 102; those of 9 at 90 either way). Of 24 in 32 registers
+    some were moved or none, as the rest of the function happened to be: gradients of weights along the width took 1.3
+    to 2.5 times as long without the fence (Zen 4, AVX-512).
     """
     chosen = range(t.cols) if cols is None else list(cols)
     crowded = is_crowded(t)
