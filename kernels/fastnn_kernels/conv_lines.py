@@ -5,7 +5,7 @@ the bias of a transposed convolution (or zeros) between them: it is woven togeth
 images of 16x32x32 that takes 300 us, and took 850 by the general form (Zen 3, two threads).
 """
 
-from ._jit import inline, kernel
+from ._jit import CPU_NAME, inline, kernel
 from .conv_block import product
 from .conv_flat_block import ZERO
 from .conv_plan import ROW_COLS, ROWS, WIDE_COLS, WIDE_ROWS
@@ -14,6 +14,12 @@ from .simd import lanes, vload, vstore
 from .strided import vzip_high, vzip_low
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
 from .vmath import vset
+
+# Vectors of pixels that are copied at a time, and of a tile. Where 16 lanes are multiplied in two halves, one vector
+# is enough to keep the units busy, and long copies win (2 threads of a Zen 4, us, 2 and 2 before: 64x32x32x32 to 64
+# filters 2480, now 1740; to 32 from 64 2630, 2200; 64x128x16x16 to 128 3180, 2780). Zen 3 won nothing by longer copies,
+# and Sapphire Rapids lost: 1.18 ms, 1.40 with 8 vectors.
+_STRIP, _COLS = (16, 1) if CPU_NAME == "znver4" else (WIDE_COLS, WIDE_COLS)
 
 
 @inline
@@ -39,9 +45,15 @@ def has_spread_lines(conv, filters, L, backward):
 
 
 @inline
+def _strip_size(sums, L):
+    """Elements of copied pixels: a strip, or as many as the widest tile has."""
+    return sums.channels * max(_STRIP, ROW_COLS) * L
+
+
+@inline
 def lines_scratch(conv, sums, L, spread):
     """Elements of a worker's scratch."""
-    strip = sums.channels * ROW_COLS * L
+    strip = _strip_size(sums, L)
     return strip + sums.filters * conv.oh * conv.ow if spread else strip
 
 
@@ -49,24 +61,25 @@ def lines_scratch(conv, sums, L, spread):
 def _line_sums(form, x, xo, y, yo, vectors, first, last, sums, packed, bias, m, mo):
     """Take the sums at vectors `first` to `last` of one image, whose planes are `vectors` each.
 
-    The pixels of a tile are copied to `m`, of all channels: in their places, a plane apart, they would drive each other
-    out of the cache. Four channels unrolled won nothing, nor did fetching the next pixels; fetching the lines that the
-    next tile goes to lost (64 filters of 32 channels, 64 images of 32x32: 1.18 ms, 1.28 with it, two threads), as did
-    copies of 8 vectors at a time (1.40 ms).
+    Pixels are copied to `m`, of all channels: in their places, a plane apart, they would drive each other out of the
+    cache. Four channels unrolled won nothing, nor did fetching the next pixels; fetching the lines that the next tile
+    goes to lost (64 filters of 32 channels, 64 images of 32x32: 1.18 ms, 1.28 with it, two threads).
     """
     L = lanes(x)
     t = tile_like(form)
     height, width = tile_rows(t), tile_cols(t)
-    for q in range(-(-(last - first) // width)):
-        v = min(first + q * width, last - width) * L
+    strip = min(max(_STRIP, width), last - first) // width * width
+    for q in range(-(-(last - first) // strip)):
+        v = min(first + q * strip, last - strip) * L
         for c in range(sums.channels):
-            copy_elements(x, xo + c * vectors * L + v, m, mo + c * width * L, width * L)
+            copy_elements(x, xo + c * vectors * L + v, m, mo + c * strip * L, strip * L)
         for f in range(-(-sums.filters // height)):
             r = min(f * height, sums.filters - height)
-            tile_splat(t, bias, r, 1)
-            product(t, m, mo, L, 0, 0, width * L, packed, f * sums.channels * height, 1, 0, 0, height,
-                    1, 1, sums.channels)
-            tile_store(t, y, yo + r * vectors * L + v, vectors * L, L)
+            for k in range(0, strip * L, width * L):
+                tile_splat(t, bias, r, 1)
+                product(t, m, mo + k, L, 0, 0, strip * L, packed, f * sums.channels * height, 1, 0, 0, height,
+                        1, 1, sums.channels)
+                tile_store(t, y, yo + r * vectors * L + v + k, vectors * L, L)
 
 
 @kernel
@@ -90,7 +103,7 @@ def _lines_tile(form, worker, workers, x, y, n, sums, rows, cols, packed, bias, 
     L = lanes(x)
     plane, vectors = rows * cols, rows * cols // L
     if spread:
-        staged = mo + sums.channels * ROW_COLS * L
+        staged = mo + _strip_size(sums, L)
         for s in range(worker, n, workers):
             _line_sums(form, x, s * sums.channels * plane, m, staged, vectors, ZERO, vectors, sums, packed, bias, m, mo)
             for f in range(sums.filters):
@@ -108,7 +121,7 @@ def _lines_tile(form, worker, workers, x, y, n, sums, rows, cols, packed, bias, 
 def lines(worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo, spread):
     """Do every `workers`-th part of the sums of `n` images of `rows` x `cols` pixels, in scratch at `mo`."""
     if sums.filters >= WIDE_ROWS:
-        _lines_tile(tile(x, WIDE_ROWS, WIDE_COLS), worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo,
+        _lines_tile(tile(x, WIDE_ROWS, _COLS), worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo,
                     spread)
     else:
         _lines_tile(tile(x, 1, ROW_COLS), worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo, spread)
