@@ -23,6 +23,8 @@ from .tile_taps import fixed, number
 
 # Rows at a time, and parts of images at most.
 _ROWS, _PARTS = 8, 16
+# Elements of a worker's scratch: far more than the nine sums, or two workers would write to one cache line.
+_SCRATCH = 64
 
 
 def is_for_planes(conv: Conv, dtype: np.dtype[Any]) -> bool:
@@ -54,7 +56,7 @@ def _weight_worker(worker, workers, shares, dy, x, m, zeros, parts, count, numbe
     """Do every `workers`-th share of the channels of a part of images."""
     conv = Conv(*numbers)
     maps, image = conv.oh * conv.ow, conv.height * conv.width
-    so = worker * 16
+    so = worker * _SCRATCH
     for unit in range(worker, count * shares, workers):
         part, share = unit // shares, unit % shares
         po = part * 10 * conv.c
@@ -85,6 +87,6 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     parts, zeros = np.zeros(count * (dw.size + db.size), x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
     # Few parts are shared by all workers, channel by channel.
     shares = workers if count < 4 * workers else 1
-    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), np.empty(16 * workers, x.dtype), zeros,
-                    parts, count, numbers)
+    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), np.empty(_SCRATCH * workers, x.dtype),
+                    zeros, parts, count, numbers)
     ADD_PARTS(parts, np.empty(9, np.int64), dw.reshape(-1), db)
