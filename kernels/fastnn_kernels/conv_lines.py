@@ -99,19 +99,19 @@ def _spread(m, mo, rows, cols, y, yo, bias):
 
 @kernel
 def _lines_tile(form, worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo, spread):
-    """Do every `workers`-th part, from `worker` on."""
+    """Do a worker's share of the parts, which follow each other."""
     L = lanes(x)
     plane, vectors = rows * cols, rows * cols // L
     if spread:
         staged = mo + _strip_size(sums, L)
-        for s in range(worker, n, workers):
+        for s in range(worker * n // workers, (worker + 1) * n // workers):
             _line_sums(form, x, s * sums.channels * plane, m, staged, vectors, ZERO, vectors, sums, packed, bias, m, mo)
             for f in range(sums.filters):
                 _spread(m, staged + f * plane, rows, cols, y, (s * sums.filters + f) * 4 * plane, bias[f])
         return
     # So many parts of an image that there is one for each worker.
     parts = max(1, min(-(-workers // n), vectors // tile_cols(form)))
-    for unit in range(worker, n * parts, workers):
+    for unit in range(worker * n * parts // workers, (worker + 1) * n * parts // workers):
         s, part = unit // parts, unit % parts
         _line_sums(form, x, s * sums.channels * plane, y, s * sums.filters * plane, vectors, part * vectors // parts,
                    (part + 1) * vectors // parts, sums, packed, bias, m, mo)
@@ -119,7 +119,7 @@ def _lines_tile(form, worker, workers, x, y, n, sums, rows, cols, packed, bias, 
 
 @kernel
 def lines(worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo, spread):
-    """Do every `workers`-th part of the sums of `n` images of `rows` x `cols` pixels, in scratch at `mo`."""
+    """Do a worker's share of the sums of `n` images of `rows` x `cols` pixels, in scratch at `mo`."""
     if sums.filters >= WIDE_ROWS:
         _lines_tile(tile(x, WIDE_ROWS, _COLS), worker, workers, x, y, n, sums, rows, cols, packed, bias, m, mo,
                     spread)
