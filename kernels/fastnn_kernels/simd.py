@@ -16,7 +16,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
-from ._jit import HAS_FMA, lane_count
+from ._jit import HAS_FMA, align_stack, lane_count
 
 _I32 = ir.IntType(32)
 
@@ -98,6 +98,7 @@ def address(context: Any, builder: Any, memory: types.Type, value: Any, index: A
 
 def emit_load(builder: Any, vector: Vec, pointer: Any) -> Any:
     """Emit an unaligned vector load."""
+    align_stack(builder)
     load = builder.load(builder.bitcast(pointer, vector_ir(vector.dtype, vector.lanes).as_pointer()))
     load.align = vector.dtype.bitwidth // 8
     return load

@@ -11,7 +11,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import simd
-from ._jit import align_stack
 from .tile import Tile
 from .tile_product import emit_add
 
@@ -25,8 +24,6 @@ class _Plane:
     def __init__(self, context: Any, builder: Any, t: Tile, memory: types.Type, values: tuple[Any, ...]) -> None:
         x, offset, self.height, self.width, self.q, zeros = values
         self.builder, self.t, self.L = builder, t, t.vector.lanes
-        # A stride of 2: 16 ns a vector, and 9 with it (Zen 4, AVX-512).
-        align_stack(builder)
         self.origin = simd.address(context, builder, memory, x, offset)
         self.zeros = simd.address(context, builder, memory, zeros, ir.Constant(_I64, 0))
 
