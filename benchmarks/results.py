@@ -59,5 +59,5 @@ def conditions(config: Mapping[str, Any], threads: int) -> str:
     """Name the machine, the threads and the versions; `config` is that of `fastnn_kernels.config()`."""
     titles = {"numpy": "NumPy", "numba": "Numba", "torch": "PyTorch", "jax": "JAX"}
     names = [f"{title} {version(name)}" for name, title in titles.items() if importlib.util.find_spec(name)]
-    machine = f"{config['cpu']}, {config['isa']}, {threads} threads ({config['threading_layer']})"
+    machine = f"{config['cpu']}, {config['isa']}, {threads} threads"
     return f"{machine}; {', '.join([f'Python {python_version()}', *names])}."

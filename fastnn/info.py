@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-VERSIONS = ("fastnn", "numpy", "numba", "llvmlite", "python", "cpu", "isa", "threads", "threading_layer")
+VERSIONS = ("fastnn", "numpy", "numba", "llvmlite", "python", "cpu", "isa", "threads")
 
 
 def collect() -> dict[str, Any]:
@@ -14,7 +14,7 @@ def collect() -> dict[str, Any]:
     -------
     dict
         fastnn, numpy, numba, llvmlite, python (versions); cpu, isa, lanes_float32, lanes_float64, fma,
-        threads, threading_layer, cache_dir (None where compiled kernels cannot be kept).
+        threads, cache_dir (None where compiled kernels cannot be kept).
     """
     # Here, because it imports Numba, which `fastnn --help` need not wait for.
     import fastnn_kernels
@@ -41,7 +41,6 @@ def as_text(facts: dict[str, Any]) -> str:
         ("isa", facts["isa"] + (" with FMA" if facts["fma"] else " without FMA")),
         ("lanes", f"{facts['lanes_float32']} float32, {facts['lanes_float64']} float64"),
         ("threads", facts["threads"]),
-        ("threading layer", facts["threading_layer"]),
         ("cache", facts["cache_dir"] or "none (no writable folder: kernels are compiled in every process)"),
     ]
     width = max(len(name) for name, _ in rows)
@@ -49,5 +48,5 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def show_config() -> None:
-    """Print versions, processor, lanes, threads, threading layer and cache folder."""
+    """Print versions, processor, lanes, threads and cache folder."""
     print(as_text(collect()))

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import results
 import starts
 
-CONFIG = {"cpu": "a processor", "isa": "avx2", "threading_layer": "tbb"}
+CONFIG = {"cpu": "a processor", "isa": "avx2"}
 # Counts the processes that the folder of kernels has seen; the time behind the first step must not count.
 SCRIPT = f"""
 import json, os, sys, time
@@ -51,7 +51,7 @@ def test_table_and_files(script, tmp_path, monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "| most memory of the process, MB | 150 | 100 |" in text
     assert text.splitlines()[-1] == "`python benchmarks/starts.py --rounds 1 --threads 1`"
-    assert "a processor, avx2, 1 threads (tbb); Python" in text
+    assert "a processor, avx2, 1 threads; Python" in text
     assert len(json.loads((tmp_path / "starts.json").read_text(encoding="utf-8"))) == 1
     assert "| 150 | 100 |" in results.MARKDOWN.read_text(encoding="utf-8")
 

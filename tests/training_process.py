@@ -1,18 +1,16 @@
 """A process that trains in each of the ways a user's program may, for `test_threads.py`.
 
-Prints the threading layer, then for each way a line with the sha256 of what was trained: two models by turns, the same
-two in two Python threads at once with 1, 2 and 3 workers, both again in a spawned and in a forked child. With the
-argument `foreign`: in a child forked after somebody else's parallel loop.
+Prints for each way a line with the sha256 of what was trained: two models by turns, the same two in two Python threads
+at once with 1, 2 and 3 workers, and by turns in a spawned child, in a forked one, in one forked while another thread
+trains, and after all that.
 """
 
 import hashlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 
-import numba
 import numpy as np
 from tape_nets import SMALL
 from tapes import MOMENTUM, data, make, threads
@@ -67,8 +65,24 @@ def forked(way: str) -> None:
         with threads(_threads.get_num_threads()) as used:
             say(way, by_turns())
             say(f"{way}-workers", *used)
+            say(f"{way}-threads", *(thread.name for thread in threading.enumerate() if "fastnn" in thread.name))
         os._exit(0)
     os.waitpid(child, 0)
+
+
+def forked_while_training(way: str) -> None:
+    """Fork while another thread has the team."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            train(MODELS[0])
+
+    running = threading.Thread(target=work)
+    running.start()
+    forked(way)
+    over.set()
+    running.join()
 
 
 def spawned_child() -> None:
@@ -83,31 +97,15 @@ def main() -> None:
             say(f"by-turns-{workers}", by_turns())
             say(f"at-once-{workers}", at_once())
             assert used == {workers}, used
-    say("layer", _threads.threading_layer())
     child = multiprocessing.get_context("spawn").Process(target=spawned_child)
     child.start()
     child.join(SECONDS)
     if hasattr(os, "fork"):
         with threads(2):
             forked("fork")
+            forked_while_training("fork-busy")
             say("after-fork", by_turns())
 
 
-def after_foreign_threads() -> None:
-    """Fork after the user's own parallel function started the threads, and none of ours did."""
-
-    @numba.njit(parallel=True)
-    def count(n):
-        ones = np.zeros(n)
-        for i in numba.prange(n):
-            ones[i] = 1.0
-        return ones.sum()
-
-    assert count(8) == 8
-    say("layer", numba.threading_layer())
-    with threads(2):
-        forked("fork")
-
-
 if __name__ == "__main__":
-    after_foreign_threads() if "foreign" in sys.argv else main()
+    main()

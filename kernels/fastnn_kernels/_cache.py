@@ -119,14 +119,9 @@ class _File(caching.IndexDataCacheFile):
 class _Cache(caching.FunctionCache):
     _impl_class = _Impl
 
-    def __init__(self, py_func: Callable[..., Any], flags: str) -> None:
+    def __init__(self, py_func: Callable[..., Any]) -> None:
         super().__init__(py_func)
-        self._flags = flags
         self._cache_file = _File(self._cache_path, self._impl.filename_base, source_stamp())
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        # Numba leaves the flags out: a function compiled both parallel and serial would find the other one.
-        return (*super()._index_key(sig, codegen), self._flags)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -152,9 +147,9 @@ def _closes_over_a_function(function: Callable[..., Any]) -> bool:
     return any(hasattr(cell.cell_contents, "py_func") for cell in function.__closure__ or ())
 
 
-def attach(compiled: Any, function: Callable[..., Any], flags: str = "") -> Any:
+def attach(compiled: Any, function: Callable[..., Any]) -> Any:
     """Give a dispatcher or C callback its cache, where there is a folder for it and it is all ours."""
     ours = Path(function.__code__.co_filename).resolve().is_relative_to(_PACKAGE)
     if ours and not _closes_over_a_function(function) and cache_folder() is not None:
-        compiled._cache = _Cache(function, flags)
+        compiled._cache = _Cache(function)
     return compiled

@@ -118,25 +118,27 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     return grads_array
 
 
-def plain_update(grads: Any, *written: Any) -> bool:
+# C-contiguous, owner of its memory, aligned and writeable: what `ndarray.flags.num` has for all that.
+_PLAIN = 0x1 | 0x4 | 0x100 | 0x400
+
+
+def plain_update(arrays: tuple[Any, ...]) -> bool:
     """Whether `update_arrays` would find nothing: for a small update its checks take longer than all the rest.
 
     That is where the arrays are alike, may all be written, and each owns its memory: different ones do not overlap.
     """
-    if type(grads) is not np.ndarray or grads.ndim != 1:
+    first = arrays[0]
+    if type(first) is not np.ndarray or first.ndim != 1:
         return False
-    dtype, shape = grads.dtype, grads.shape
+    dtype, shape = first.dtype, first.shape
     if dtype is not SINGLE and dtype is not DOUBLE:
         return False
-    seen = set()
-    for array in (grads, *written):
+    for array in arrays:
         if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
             return False
-        flags = array.flags
-        if not (flags.carray and flags.owndata):  # "carray": C-contiguous, aligned and writeable
+        if array.flags.num & _PLAIN != _PLAIN:
             return False
-        seen.add(id(array))
-    return len(seen) == 1 + len(written)
+    return len({*map(id, arrays)}) == len(arrays)
 
 
 def update_memory(function: str, grads: Any, **state: Any) -> None:

@@ -8,16 +8,14 @@ from numpy.typing import DTypeLike
 
 from . import _threads
 from ._cache import STATISTICS, cache_folder
-from ._jit import CPU_NAME, HAS_FMA, ISA, entries, kernel, lane_count, prange
+from ._jit import CPU_NAME, HAS_FMA, ISA, entry, kernel, lane_count
+from .team import share_out
 from .tile import tile, tile_load, tile_store_sums
 from .tile_product import tile_fma
 
 
 def config() -> dict[str, object]:
-    """Return CPU, instruction set, lanes, threads, threading layer and cache folder.
-
-    Starts the threads, since only then Numba knows its layer.
-    """
+    """Return CPU, instruction set, lanes, threads, cache folder and what the cache did in this process."""
     folder = cache_folder()
     return {
         "cpu": CPU_NAME,
@@ -26,7 +24,6 @@ def config() -> dict[str, object]:
         "lanes_float64": lane_count(64),
         "fma": HAS_FMA,
         "threads": _threads.get_num_threads(),
-        "threading_layer": _threads.threading_layer(),
         "cache_dir": None if folder is None else str(folder),
         "cache": dict(STATISTICS),
     }
@@ -41,12 +38,16 @@ def _multiply_adds(memory, count):
     tile_store_sums(t, memory, 192, 1, 1)
 
 
-def _peak_entry(workers, memory, count):
-    for worker in prange(workers):
-        _multiply_adds(memory[worker], count)
+@kernel
+def _worker_peak(worker, memory, count):
+    _multiply_adds(memory[worker], count)
 
 
-_peak = entries(_peak_entry)
+def _peak_entry(team, memory, count):
+    share_out(team, len(memory), _worker_peak, (memory, count))
+
+
+_peak = entry(_peak_entry)
 
 
 @functools.cache

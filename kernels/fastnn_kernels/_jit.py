@@ -19,16 +19,10 @@ from ._inner import InnerCompiler
 
 # No fastmath: kernels say `vfma` where they want one rounding, and nothing may reorder sums that cross lanes or
 # blocks, or assume that there is no NaN. error_model "numpy": a division by zero gives inf and needs no branch.
-_FLAGS = {"error_model": "numpy", "nogil": True, "boundscheck": None, "fastmath": False}
+_FLAGS = {"error_model": "numpy", "nogil": True, "boundscheck": None, "fastmath": False, "forceinline": False}
 # Kernels called by compiled code only: without the wrappers for calls from Python and C, a third of the compile time.
 _INNER = {**_FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _ENTRY = {**_FLAGS, "no_cfunc_wrapper": True}
-# Only `prange` is parallel. With array expressions and reductions parallel as well, `x.sum()` gave other bits
-# with two threads than with one.
-_PARALLEL = {
-    "prange": True, "reduction": False, "setitem": False, "numpy": False, "fusion": False,
-    "inplace_binop": False, "comprehension": False, "stencil": False,
-}
 
 
 if numba.config.CACHE_DIR:
@@ -63,13 +57,13 @@ def lane_count(bits: int) -> int:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a serial function that other compiled functions call; never cached on its own."""
+    """Compile a function that other compiled functions call; never cached on its own."""
     return numba.njit(function, pipeline_class=InnerCompiler, **_INNER)
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a small function that LLVM always merges into its caller, so that register tiles stay in registers."""
-    return numba.njit(function, forceinline=True, pipeline_class=InnerCompiler, **_INNER)
+    return numba.njit(function, pipeline_class=InnerCompiler, **{**_INNER, "forceinline": True})
 
 
 @intrinsic
@@ -125,24 +119,12 @@ def own(function: Callable[..., Any]) -> Any:
 
 
 def entry(function: Callable[..., Any]) -> Any:
-    """Compile a serial function called from Python: cached on disk."""
+    """Compile a function called from Python: cached on disk."""
     _distinct(function)
     return _cache.attach(numba.njit(function, **_ENTRY), function)
 
 
-def parallel_entry(function: Callable[..., Any]) -> Any:
-    """Compile a function whose `prange` loops run in parallel, called from Python: cached on disk."""
-    _distinct(function)
-    return _cache.attach(numba.njit(function, parallel=_PARALLEL, **_ENTRY), function, "parallel")
-
-
-def entries(function: Callable[..., Any]) -> tuple[Any, Any]:
-    """Compile one function twice: its `prange` loop serial, for use inside compiled code, and parallel."""
-    return entry(function), parallel_entry(function)
-
-
-prange = numba.prange
-# Threads that Numba was started with: as many as a parallel loop can use.
+# Threads that a loop can be shared out to at most: NUMBA_NUM_THREADS, or the processors of this process.
 THREAD_LIMIT: int = numba.config.NUMBA_NUM_THREADS
 
 

@@ -1,7 +1,7 @@
 """How a public kernel is made usable inside `@njit` code, and how options are read there.
 
-`inside(function)` binds the public Python function, for compiled callers, to an implementation that runs the
-serial entry: a parallel one inside somebody's prange or second thread aborts the process on the workqueue layer.
+`inside(function)` binds the public Python function, for compiled callers, to an implementation that runs the same
+entry without a team: the caller may be one of several threads itself.
 Options are keyword-only in Python; in compiled code Numba binds them by position as well. What Python checks by
 value is checked here too, but that `out` overlaps no input is the caller's to see to.
 """
@@ -22,11 +22,11 @@ from ._options import SIZE_LIMIT
 _LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
 
 PUBLIC: dict[str, Callable[..., Any]] = {}
-# Workers of a serial entry. A plain 1 in compiled code is a literal, a type of its own: each entry would be compiled
-# once more for it.
-ALONE = np.int64(1)
-# Zero and truth values for entries, for the same reason.
-NONE = np.int64(0)
+# What entries take for no team. A plain 0 in compiled code is a literal, a type of its own: each entry would be
+# compiled once more for it.
+ALONE = np.int64(0)
+# Numbers and truth values for entries, for the same reason.
+NONE, ONE = np.int64(0), np.int64(1)
 YES, NO = np.bool_(True), np.bool_(False)
 
 

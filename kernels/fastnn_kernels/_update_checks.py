@@ -1,5 +1,6 @@
 """Checks of what changes parameters in place: updates, limits, learning rules. For kernels and twins alike."""
 
+import functools
 import math
 from typing import Any
 
@@ -29,6 +30,34 @@ def numbers(function: str, **given: Any) -> list[Any]:
         if isinstance(result[-1], int) and result[-1] > _LARGEST:
             raise ValueError(f"{full} is {value}, at most 2**53 is needed")
     return result
+
+
+# Sets of numbers that were found right are kept: those of a training are the same in each step, and to check them
+# took a fifth of the time of a small update.
+_KEPT = 64
+
+
+@functools.lru_cache(_KEPT, typed=True)
+def _kept_floats(function: str, names: str, *values: Any) -> tuple[float, ...]:
+    return tuple(map(float, numbers(function, **dict(zip(names.split(), values, strict=True)))))
+
+
+def floats(function: str, names: str, *values: Any) -> tuple[float, ...]:
+    """Check the numbers of an update, called `names`, and return them as floats.
+
+    Always floats: to Numba an int is another type, for which it would compile everything once more.
+    """
+    try:
+        return _kept_floats(function, names, *values)
+    except TypeError:  # of a number, or since one cannot be kept: an array
+        return _kept_floats.__wrapped__(function, names, *values)
+
+
+def step_count(function: str, step: Any) -> float:
+    """Check the number of a step, and return it as a float."""
+    if type(step) is int and 1 <= step <= _LARGEST:
+        return float(step)
+    return float(*numbers(function, step=step))
 
 
 def limit(function: str, value: Any) -> Any:

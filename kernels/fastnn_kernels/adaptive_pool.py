@@ -7,25 +7,34 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._options import Size
 from .avg_pool import BACKWARD, FORWARD
 from .pool_plane import plane_average
+from .team import share_out
 
 
-def _global_entry(workers, x, y, planes, size):
-    for plane in prange(planes):
-        y[plane] = plane_average(x, plane * size, size)
+@kernel
+def _average_plane(plane, x, y, size):
+    y[plane] = plane_average(x, plane * size, size)
 
 
-def _global_backward_entry(workers, dy, dx, planes, size):
-    for plane in prange(planes):
-        share = dy[plane] / size
-        for k in range(size):
-            dx[plane * size + k] = share
+@kernel
+def _spread_plane(plane, dy, dx, size):
+    share = dy[plane] / size
+    for k in range(size):
+        dx[plane * size + k] = share
 
 
-GLOBAL, GLOBAL_BACKWARD = entries(_global_entry), entries(_global_backward_entry)
+def _global_entry(team, x, y, planes, size):
+    share_out(team, planes, _average_plane, (x, y, size))
+
+
+def _global_backward_entry(team, dy, dx, planes, size):
+    share_out(team, planes, _spread_plane, (dy, dx, size))
+
+
+GLOBAL, GLOBAL_BACKWARD = entry(_global_entry), entry(_global_backward_entry)
 # What a window of given size has and an adaptive one does not: stride, padding, count_include_pad.
 NO_OPTIONS = (1, 1, 0, 0, 0, 0, False)
 

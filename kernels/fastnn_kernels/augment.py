@@ -13,7 +13,7 @@ from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._augmentation import Window
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._options import Size
 from .augment_block import (
     cutout_sample,
@@ -24,48 +24,75 @@ from .augment_block import (
     rotate_sample,
     window_sample,
 )
+from .team import share_out
 
 
-def _flip_entry(workers, x, y, n, channels, height, width, key0, key1, op, step, first, horizontal, vertical,
-                probability):
+@kernel
+def _flip(s, x, y, channels, height, width, stream, horizontal, vertical, probability):
+    key0, key1, op, step, first = stream
     size = channels * height * width
-    for s in prange(n):
-        flip_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, horizontal,
-                    vertical, probability)
+    flip_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, horizontal,
+                vertical, probability)
 
 
-def _window_entry(workers, x, y, n, channels, height, width, key0, key1, op, step, first, oh, ow, places_h, places_w,
+@kernel
+def _window(s, x, y, channels, height, width, stream, oh, ow, places_h, places_w, before_h, before_w, fill):
+    key0, key1, op, step, first = stream
+    window_sample(x, s * channels * height * width, y, s * channels * oh * ow, channels, height, width, key0, key1, op,
+                  step, first + s, oh, ow, places_h, places_w, before_h, before_w, fill)
+
+
+@kernel
+def _rotate(s, x, y, channels, height, width, stream, low, high, fill):
+    key0, key1, op, step, first = stream
+    size = channels * height * width
+    rotate_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, low, high, fill)
+
+
+@kernel
+def _cutout(s, x, y, channels, height, width, stream, size_h, size_w, fill):
+    key0, key1, op, step, first = stream
+    size = channels * height * width
+    cutout_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, size_h, size_w,
+                  fill)
+
+
+@kernel
+def _mixup(s, x, target, partner, y, mixed, size, classes, stream, alpha):
+    key0, key1, op, step, first = stream
+    share = mixup_share(key0, key1, op, step, first + s, alpha)
+    mix(x, s * size, partner[s] * size, y, s * size, size, share)
+    mix(target, s * classes, partner[s] * classes, mixed, s * classes, classes, share)
+
+
+def _flip_entry(team, x, y, n, channels, height, width, key0, key1, op, step, first, horizontal, vertical, probability):
+    stream = (key0, key1, op, step, first)
+    share_out(team, n, _flip, (x, y, channels, height, width, stream, horizontal, vertical, probability))
+
+
+def _window_entry(team, x, y, n, channels, height, width, key0, key1, op, step, first, oh, ow, places_h, places_w,
                   before_h, before_w, fill):
-    size, out = channels * height * width, channels * oh * ow
-    for s in prange(n):
-        window_sample(x, s * size, y, s * out, channels, height, width, key0, key1, op, step, first + s, oh, ow,
-                      places_h, places_w, before_h, before_w, fill)
+    stream = (key0, key1, op, step, first)
+    share_out(team, n, _window, (x, y, channels, height, width, stream, oh, ow, places_h, places_w, before_h, before_w,
+                                 fill))
 
 
-def _rotate_entry(workers, x, y, n, channels, height, width, key0, key1, op, step, first, low, high, fill):
-    size = channels * height * width
-    for s in prange(n):
-        rotate_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, low, high,
-                      fill)
+def _rotate_entry(team, x, y, n, channels, height, width, key0, key1, op, step, first, low, high, fill):
+    share_out(team, n, _rotate, (x, y, channels, height, width, (key0, key1, op, step, first), low, high, fill))
 
 
-def _cutout_entry(workers, x, y, n, channels, height, width, key0, key1, op, step, first, size_h, size_w, fill):
-    size = channels * height * width
-    for s in prange(n):
-        cutout_sample(x, s * size, y, s * size, channels, height, width, key0, key1, op, step, first + s, size_h,
-                      size_w, fill)
+def _cutout_entry(team, x, y, n, channels, height, width, key0, key1, op, step, first, size_h, size_w, fill):
+    share_out(team, n, _cutout, (x, y, channels, height, width, (key0, key1, op, step, first), size_h, size_w, fill))
 
 
-def _mixup_entry(workers, x, target, partner, y, mixed, n, size, classes, key0, key1, op, step, first, alpha):
+def _mixup_entry(team, x, target, partner, y, mixed, n, size, classes, key0, key1, op, step, first, alpha):
     mixup_partners(partner, n, key0, key1, op, step, first)
-    for s in prange(n):
-        share = mixup_share(key0, key1, op, step, first + s, alpha)
-        mix(x, s * size, partner[s] * size, y, s * size, size, share)
-        mix(target, s * classes, partner[s] * classes, mixed, s * classes, classes, share)
+    stream = (key0, key1, op, step, first)
+    share_out(team, n, _mixup, (x, target, partner, y, mixed, size, classes, stream, alpha))
 
 
-FLIP, WINDOW, ROTATE = entries(_flip_entry), entries(_window_entry), entries(_rotate_entry)
-CUTOUT, MIXUP = entries(_cutout_entry), entries(_mixup_entry)
+FLIP, WINDOW, ROTATE = entry(_flip_entry), entry(_window_entry), entry(_rotate_entry)
+CUTOUT, MIXUP = entry(_cutout_entry), entry(_mixup_entry)
 
 
 def flip(

@@ -21,9 +21,6 @@ from ._public import (
 )
 from .augment import CUTOUT, FLIP, MIXUP, ROTATE, WINDOW, crop, cutout, flip, mixup, rotate, shift
 
-_flip_serial, _window_serial, _rotate_serial = FLIP[0], WINDOW[0], ROTATE[0]
-_cutout_serial, _mixup_serial = CUTOUT[0], MIXUP[0]
-
 _FLIP, _CROP, _SHIFT, _ROTATE, _CUTOUT, _MIXUP = (FIRST_OP + OPS * kind for kind in range(len(KINDS)))
 # Pixels outside the image are fewer on each side.
 _PADDING = PLACES // 2
@@ -108,7 +105,7 @@ def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5
         n, c, height, width = _read_images(x.shape)
         key0, key1, number, count, first = read_stream(seed, step, _number(_FLIP, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _flip_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
+        FLIP(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
                      bool(horizontal), bool(vertical), float(probability))
         return y
 
@@ -128,7 +125,7 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
         places_h, places_w = _window(height + 2 * ph, width + 2 * pw, oh, ow)
         key0, key1, number, count, first = read_stream(seed, step, _number(_CROP, op), sample_offset, n)
         y = output(out, (n, c, oh, ow), x)
-        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
+        WINDOW(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
                        places_h, places_w, ph, pw, _finite(fill))
         return y
 
@@ -147,7 +144,7 @@ def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out
         places_h, places_w = _window(height + 2 * mh, width + 2 * mw, height, width)
         key0, key1, number, count, first = read_stream(seed, step, _number(_SHIFT, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _window_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height,
+        WINDOW(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height,
                        width, places_h, places_w, mh, mw, _finite(fill))
         return y
 
@@ -165,7 +162,7 @@ def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=
             raise ValueError("rotate: degrees are not -360 <= low <= high <= 360")
         key0, key1, number, count, first = read_stream(seed, step, _number(_ROTATE, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _rotate_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
+        ROTATE(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
                        _finite(fill))
         return y
 
@@ -183,7 +180,7 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
             raise ValueError("cutout: size is below 1")
         key0, key1, number, count, first = read_stream(seed, step, _number(_CUTOUT, op), sample_offset, n)
         y = output(out, x.shape, x)
-        _cutout_serial(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
+        CUTOUT(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
                        size_w, _finite(fill))
         return y
 
@@ -207,7 +204,7 @@ def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
             raise ValueError("mixup: alpha is not a finite number above 0")
         key0, key1, number, count, first = read_stream(seed, step, _number(_MIXUP, op), sample_offset, n)
         y, mixed = np.empty(x.shape, x.dtype), np.empty(target.shape, x.dtype)
-        _mixup_serial(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
+        MIXUP(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
                       size, classes, key0, key1, number, count, first, float(alpha))
         return y, mixed
 

@@ -7,12 +7,13 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, prange
+from ._jit import entry, kernel
 from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import AVERAGE_IM2COL
 from .pool_pairs import average_pairs_backward_plane, average_pairs_plane, in_pairs
 from .pool_plane import average_backward_plane, average_plane, window_table, windows_inside
 from .simd import lanes
+from .team import share_out, threads_of
 
 
 @kernel
@@ -24,20 +25,29 @@ def _average_worker(worker, workers, x, y, planes, height, width, oh, ow, rows, 
                       first, last, sw, left, kw, sums)
 
 
-def _average_entry(workers, x, y, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad):
+@kernel
+def _average_pairs(plane, x, y, height, width, oh, ow):
+    average_pairs_plane(x, plane * height * width, y, plane * oh * ow, width, oh, ow)
+
+
+@kernel
+def _spread_pairs(plane, dy, dx, height, width, oh, ow):
+    average_pairs_backward_plane(dy, plane * oh * ow, dx, plane * height * width, height, width, oh, ow)
+
+
+def _average_entry(team, x, y, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad):
     """Averages over windows of kh x kw, or adaptive ones (kh = kw = 0)."""
     if in_pairs(kh, kw, oh, ow, sh, sw, top, left, height, width):
-        for plane in prange(planes):
-            average_pairs_plane(x, plane * height * width, y, plane * oh * ow, width, oh, ow)
+        share_out(team, planes, _average_pairs, (x, y, height, width, oh, ow))
         return
     rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
     cols = window_table(width, ow, kw, sw, left, right, include_pad)
     first, last = windows_inside(ow, sw, left, kw, width)
     if kw == 0:
         last = first
-    for worker in prange(workers):
-        _average_worker(np.int64(worker), workers, x, y, planes, height, width, oh, ow, rows, cols,
-                        first, last, sw, left, kw)
+    workers = threads_of(team)
+    share_out(team, workers, _average_worker, (workers, x, y, planes, height, width, oh, ow, rows, cols, first, last,
+                                               sw, left, kw))
 
 
 @kernel
@@ -50,20 +60,19 @@ def _backward_worker(worker, workers, dy, dx, planes, height, width, oh, ow, row
 
 
 def _backward_entry(
-    workers, dy, dx, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad
+    team, dy, dx, planes, height, width, kh, kw, oh, ow, sh, sw, top, bottom, left, right, include_pad
 ):
     """Gradients of averages over windows of kh x kw, or adaptive ones (kh = kw = 0)."""
     if in_pairs(kh, kw, oh, ow, sh, sw, top, left, height, width):
-        for plane in prange(planes):
-            average_pairs_backward_plane(dy, plane * oh * ow, dx, plane * height * width, height, width, oh, ow)
+        share_out(team, planes, _spread_pairs, (dy, dx, height, width, oh, ow))
         return
     rows = window_table(height, oh, kh, sh, top, bottom, include_pad)
     cols = window_table(width, ow, kw, sw, left, right, include_pad)
-    for worker in prange(workers):
-        _backward_worker(np.int64(worker), workers, dy, dx, planes, height, width, oh, ow, rows, cols)
+    workers = threads_of(team)
+    share_out(team, workers, _backward_worker, (workers, dy, dx, planes, height, width, oh, ow, rows, cols))
 
 
-FORWARD, BACKWARD = entries(_average_entry), entries(_backward_entry)
+FORWARD, BACKWARD = entry(_average_entry), entry(_backward_entry)
 
 
 def avg_pool2d(

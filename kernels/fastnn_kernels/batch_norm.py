@@ -8,30 +8,52 @@ from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._public import ALONE, check_floats, flat, inside, read_sizes
 from .batch_norm_flat import TASK_FEATURES, column_gradients, column_moments, normalise_row, row_input_gradient
 from .group_norm_flat import WIDE_BELOW, by_feature, map_gradients, normalise_run, run_input_gradient, run_moments
+from .team import share_out
 
 
-def _batch_norm_entry(workers, x, y, gamma, beta, running_mean, running_var, mean, inv_std, n, channels, pixels,
-                      training, momentum, eps):
+@kernel
+def _column_moments(task, x, n, channels, pixels, centre, shift, variance):
+    """Make the moments of some channels of maps so small that their features are taken as columns."""
+    group, row = TASK_FEATURES // pixels, channels * pixels
+    first = task * group
+    buffers = np.empty(3 * TASK_FEATURES, x.dtype)
+    column_moments(x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, centre, shift,
+                   variance)
+
+
+@kernel
+def _map_moments(run, x, pixels, means, variances):
+    means[run], variances[run] = run_moments(x, run * pixels, pixels)
+
+
+@kernel
+def _normalise_image(i, x, y, row, means, scales, shifts):
+    normalise_row(x, y, i * row, row, means, scales, shifts)
+
+
+@kernel
+def _normalise_map(run, x, y, channels, pixels, mean, inv_std, gamma, beta):
+    c = run % channels
+    normalise_run(x, y, run * pixels, pixels, np.float64(mean[c]), np.float64(inv_std[c]), gamma, c, beta, False)
+
+
+def _batch_norm_entry(team, x, y, gamma, beta, running_mean, running_var, mean, inv_std, n, channels, pixels, training,
+                      momentum, eps):
     wide, row, count = pixels < WIDE_BELOW, channels * pixels, n * pixels
     centre, shift, variance = np.zeros(channels), np.zeros(channels), np.zeros(channels)
     if not training:
         centre[:] = running_mean
         variance[:] = running_var
     elif wide:
-        group = TASK_FEATURES // pixels
-        for task in prange(-(-channels // group)):
-            first = task * group
-            buffers = np.empty(3 * TASK_FEATURES, x.dtype)
-            column_moments(x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, centre,
-                           shift, variance)
+        tasks = -(-channels // (TASK_FEATURES // pixels))
+        share_out(team, tasks, _column_moments, (x, n, channels, pixels, centre, shift, variance))
     else:
         means, variances = np.empty(n * channels), np.empty(n * channels)
-        for run in prange(n * channels):
-            means[run], variances[run] = run_moments(x, run * pixels, pixels)
+        share_out(team, n * channels, _map_moments, (x, pixels, means, variances))
         # The variance of all is the mean of the maps' variances and the variance of their means.
         for run in range(n * channels):
             centre[run % channels] += means[run] / n
@@ -46,31 +68,54 @@ def _batch_norm_entry(workers, x, y, gamma, beta, running_mean, running_var, mea
         mean[c], inv_std[c] = centre[c], 1.0 / np.sqrt(variance[c] + eps)
         scale[c] = inv_std[c] * gamma[c]
     if wide:
-        means, scales, shifts = by_feature(mean, pixels), by_feature(scale, pixels), by_feature(beta, pixels)
-        for i in prange(n):
-            normalise_row(x, y, i * row, row, means, scales, shifts)
+        features = by_feature(mean, pixels), by_feature(scale, pixels), by_feature(beta, pixels)
+        share_out(team, n, _normalise_image, (x, y, row, *features))
     else:
-        for run in prange(n * channels):
-            c = run % channels
-            normalise_run(x, y, run * pixels, pixels, np.float64(mean[c]), np.float64(inv_std[c]), gamma, c, beta,
-                          False)
+        share_out(team, n * channels, _normalise_map, (x, y, channels, pixels, mean, inv_std, gamma, beta))
 
 
-def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, training):
+@kernel
+def _column_gradients(task, dy, x, n, channels, pixels, mean, total, product):
+    group, row = TASK_FEATURES // pixels, channels * pixels
+    first = task * group
+    buffers = np.empty(3 * TASK_FEATURES, x.dtype)
+    column_gradients(dy, x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, mean, total,
+                     product)
+
+
+@kernel
+def _map_gradients(run, dy, x, channels, pixels, mean, totals, products):
+    totals[run], products[run] = map_gradients(dy, x, run * pixels, pixels, np.float64(mean[run % channels]))
+
+
+@kernel
+def _image_input_gradient(i, dy, x, dx, row, training, means, scales, slopes, shifts):
+    if training:
+        row_input_gradient(dy, x, dx, i * row, row, means, scales, slopes, shifts)
+    else:
+        normalise_row(dy, dx, i * row, row, shifts, scales, shifts)
+
+
+@kernel
+def _map_input_gradient(run, dy, x, dx, channels, pixels, training, mean, inv_std, gamma, slope, shift):
+    c = run % channels
+    inverse = np.float64(inv_std[c])
+    if training:
+        run_input_gradient(dy, x, dx, run * pixels, pixels, np.float64(mean[c]), inverse, gamma, c, False,
+                           np.float64(slope[c]), np.float64(shift[c]))
+    else:
+        normalise_run(dy, dx, run * pixels, pixels, 0.0, inverse, gamma, c, shift, False)
+
+
+def _backward_entry(team, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, training):
     wide, row, count = pixels < WIDE_BELOW, channels * pixels, n * pixels
     total, product = np.zeros(channels), np.zeros(channels)
     if wide:
-        group = TASK_FEATURES // pixels
-        for task in prange(-(-channels // group)):
-            first = task * group
-            buffers = np.empty(3 * TASK_FEATURES, x.dtype)
-            column_gradients(dy, x, first * pixels, row, n, first, min(group, channels - first), pixels, buffers, mean,
-                             total, product)
+        tasks = -(-channels // (TASK_FEATURES // pixels))
+        share_out(team, tasks, _column_gradients, (dy, x, n, channels, pixels, mean, total, product))
     else:
         totals, products = np.empty(n * channels), np.empty(n * channels)
-        for run in prange(n * channels):
-            centre = np.float64(mean[run % channels])
-            totals[run], products[run] = map_gradients(dy, x, run * pixels, pixels, centre)
+        share_out(team, n * channels, _map_gradients, (dy, x, channels, pixels, mean, totals, products))
         for run in range(n * channels):
             total[run % channels] += totals[run]
             product[run % channels] += products[run]
@@ -83,25 +128,15 @@ def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, 
             slope[c] = gamma[c] * inverse * inverse * inverse * product[c] / count
             shift[c] = gamma[c] * inverse * total[c] / count
     if wide:
-        means, scales = by_feature(mean, pixels), by_feature(scale, pixels)
-        slopes, shifts = by_feature(slope, pixels), by_feature(shift, pixels)
-        for i in prange(n):
-            if training:
-                row_input_gradient(dy, x, dx, i * row, row, means, scales, slopes, shifts)
-            else:
-                normalise_row(dy, dx, i * row, row, shifts, scales, shifts)
+        features = (by_feature(mean, pixels), by_feature(scale, pixels), by_feature(slope, pixels),
+                    by_feature(shift, pixels))
+        share_out(team, n, _image_input_gradient, (dy, x, dx, row, training, *features))
     else:
-        for run in prange(n * channels):
-            c = run % channels
-            inverse = np.float64(inv_std[c])
-            if training:
-                run_input_gradient(dy, x, dx, run * pixels, pixels, np.float64(mean[c]), inverse, gamma, c, False,
-                                   np.float64(slope[c]), np.float64(shift[c]))
-            else:
-                normalise_run(dy, dx, run * pixels, pixels, 0.0, inverse, gamma, c, shift, False)
+        share_out(team, n * channels, _map_input_gradient, (dy, x, dx, channels, pixels, training, mean, inv_std, gamma,
+                                                            slope, shift))
 
 
-_forward, _backward = entries(_batch_norm_entry), entries(_backward_entry)
+_forward, _backward = entry(_batch_norm_entry), entry(_backward_entry)
 
 
 def batch_norm(
@@ -221,7 +256,6 @@ def batch_norm_backward(
     return dx, dgamma, dbeta
 
 
-_forward_serial, _backward_serial = _forward[0], _backward[0]
 
 
 @inside(batch_norm)
@@ -239,7 +273,7 @@ def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, mome
             raise ValueError("batch_norm: momentum or eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean,
+        _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean,
                         inv_std, n, channels, pixels, bool(training), float(momentum), float(eps))
         return y, mean, inv_std
 
@@ -258,7 +292,7 @@ def _batch_norm_backward_inside(dy, x, gamma, mean, inv_std, training=True):
             raise ValueError("batch_norm_backward: gamma, mean and inv_std need one value for each channel")
         dx = np.empty(x.shape, x.dtype)
         dgamma, dbeta = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
+        _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
                          dbeta, n, channels, pixels, bool(training))
         return dx, dgamma, dbeta
 

@@ -1,6 +1,5 @@
 """Limits: gradients clipped by value or by their global norm, weights kept in a ball."""
 
-
 from math import sqrt
 
 import numpy as np
@@ -9,41 +8,64 @@ from numba.core.errors import TypingError
 from . import _checks as check
 from . import _threads
 from ._arrays import Array
-from ._jit import entries, kernel, prange
+from ._jit import entry, kernel
 from ._public import ALONE, check_floats, inside, is_missing
 from ._update_checks import limit as limit_above_0
 from ._update_checks import unit_layout
 from .clip_block import UNITS, clip_block, clip_factor, max_norm_block, scale_block, sum_of_squares
-from .optimizer import CHUNK, launch_update
+from .optimizer import launch_update, part
 from .reduction import tree_sum
+from .team import share_out, threads_of
+
+# Elements whose squares one task adds up.
+_CHUNK = 8192
 
 
-def _clip_value_entry(workers, g, limit):
-    for c in prange(-(-g.size // CHUNK)):
-        clip_block(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK), limit)
+@kernel
+def _clip_part(index, parts, g, limit):
+    i, size = part(index, parts, g.size)
+    clip_block(g, i, size, limit)
 
 
-def _clip_norm_entry(workers, g, limit):
+@kernel
+def _sum_chunk(c, g, sums):
+    sums[c] = sum_of_squares(g, c * _CHUNK, min(_CHUNK, g.size - c * _CHUNK))
+
+
+@kernel
+def _scale_part(index, parts, g, factor):
+    i, size = part(index, parts, g.size)
+    scale_block(g, i, size, factor)
+
+
+@kernel
+def _limit_units(task, w, outer, units, inner, limit):
+    max_norm_block(w, 0, outer, units, inner, task * UNITS, min(units, (task + 1) * UNITS), limit)
+
+
+def _clip_value_entry(team, g, limit):
+    parts = threads_of(team)
+    share_out(team, parts, _clip_part, (parts, g, limit))
+
+
+def _clip_norm_entry(team, g, limit):
     """Return the norm: the chunks' sums are added by the tree, hence the same bits for any number of threads."""
-    chunks = -(-g.size // CHUNK)
+    chunks, parts = -(-g.size // _CHUNK), threads_of(team)
     sums = np.zeros(max(1, chunks))
-    for c in prange(chunks):
-        sums[c] = sum_of_squares(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK))
+    share_out(team, chunks, _sum_chunk, (g, sums))
     tree_sum(sums, 0, 1, chunks, 1)
     norm = sqrt(sums[0])
     factor = clip_factor(norm, limit)
     if factor != 1.0:
-        for c in prange(chunks):
-            scale_block(g, c * CHUNK, min(CHUNK, g.size - c * CHUNK), factor)
+        share_out(team, parts, _scale_part, (parts, g, factor))
     return norm
 
 
-def _max_norm_entry(workers, w, outer, units, inner, limit):
-    for task in prange(-(-units // UNITS)):
-        max_norm_block(w, 0, outer, units, inner, task * UNITS, min(units, (task + 1) * UNITS), limit)
+def _max_norm_entry(team, w, outer, units, inner, limit):
+    share_out(team, -(-units // UNITS), _limit_units, (w, outer, units, inner, limit))
 
 
-_clip_value, _clip_norm, _max_norm = entries(_clip_value_entry), entries(_clip_norm_entry), entries(_max_norm_entry)
+_clip_value, _clip_norm, _max_norm = entry(_clip_value_entry), entry(_clip_norm_entry), entry(_max_norm_entry)
 
 
 def clip_by_value(grads: Array, limit: float) -> None:
@@ -124,7 +146,6 @@ def max_norm(w: Array, limit: float, *, axis: int | None = None) -> None:
     _threads.launch(_max_norm, workers, weights.reshape(-1), outer, units, inner, bound)
 
 
-_clip_value_serial, _clip_norm_serial, _max_norm_serial = _clip_value[0], _clip_norm[0], _max_norm[0]
 
 
 @kernel
@@ -140,7 +161,7 @@ def _clip_by_value_inside(grads, limit):
 
     def call(grads, limit):
         _check_limit(limit)
-        _clip_value_serial(ALONE, grads, float(limit))
+        _clip_value(ALONE, grads, float(limit))
 
     return call
 
@@ -151,7 +172,7 @@ def _clip_by_global_norm_inside(grads, limit):
 
     def call(grads, limit):
         _check_limit(limit)
-        return _clip_norm_serial(ALONE, grads, float(limit))
+        return _clip_norm(ALONE, grads, float(limit))
 
     return call
 
@@ -168,7 +189,7 @@ def _max_norm_axis(w, limit, axis):
             outer *= w.shape[k]
         elif k > place:
             inner *= w.shape[k]
-    _max_norm_serial(ALONE, w.reshape(-1), outer, w.shape[place], inner, limit)
+    _max_norm(ALONE, w.reshape(-1), outer, w.shape[place], inner, limit)
 
 
 @inside(max_norm)

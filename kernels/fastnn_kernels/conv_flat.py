@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import entries, entry, inline, kernel, prange
+from ._jit import entry, inline, kernel
 from ._public import NO
 from .conv_block import channel_sums_block
 from .conv_flat_block import (
@@ -40,6 +40,7 @@ from .conv_plan import (
 from .im2col_block import places_inside
 from .reduction import tree_sum
 from .simd import lanes, vload, vstore, vsum
+from .team import share_out, threads_of
 from .tile import tile
 from .vmath import vset
 
@@ -133,7 +134,7 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
 def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
     """Plan the tasks, pack the weights; return what `_sums_entry` takes.
 
-    An entry of its own, since the parallel one is compiled for its loop alone: with this in it that took twice as long.
+    An entry of its own: with the packing in it, the other one took twice as long to compile.
     """
     L, conv = lanes(w), Conv(*numbers)
     view, target, sums = describe(conv, backward)
@@ -173,11 +174,11 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
     return table, packed, bias, size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
 
 
-def _sums_entry(workers, x, y, table, packed, bias, size, chosen, numbers, backward):
+def _sums_entry(team, x, y, table, packed, bias, size, chosen, numbers, backward):
     """Write the outputs of a convolution or, `backward`, with dy for x and dx for y, the gradient for its input."""
+    workers = threads_of(team)
     m = np.empty(workers * size, x.dtype)
-    for worker in prange(workers):
-        _sums_worker(np.int64(worker), workers, x, y, m, size, table, packed, bias, numbers, backward, chosen)
+    share_out(team, workers, _sums_worker, (workers, x, y, m, size, table, packed, bias, numbers, backward, chosen))
 
 
 @kernel
@@ -237,11 +238,11 @@ def _prepare_weight_entry(like, numbers):
     return table, parts, scratch, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
 
 
-def _weight_entry(workers, dy, x, table, parts, scratch, chosen, numbers):
+def _weight_entry(team, dy, x, table, parts, scratch, chosen, numbers):
     """Sum the gradients of weights and bias, in parts."""
+    workers = threads_of(team)
     m = np.empty(workers * scratch, x.dtype)
-    for worker in prange(workers):
-        _weight_worker(np.int64(worker), workers, dy, x, m, scratch, parts, table, numbers, chosen)
+    share_out(team, workers, _weight_worker, (workers, dy, x, m, scratch, parts, table, numbers, chosen))
 
 
 def _add_parts_entry(parts, table, dw, db):
@@ -270,5 +271,5 @@ def _channel_sums_entry(dy, db, n, pixels):
 
 
 CHANNEL_SUMS = entry(_channel_sums_entry)
-PREPARE_SUMS, SUMS = entry(_prepare_sums_entry), entries(_sums_entry)
-PREPARE_WEIGHT, WEIGHT, ADD_PARTS = entry(_prepare_weight_entry), entries(_weight_entry), entry(_add_parts_entry)
+PREPARE_SUMS, SUMS = entry(_prepare_sums_entry), entry(_sums_entry)
+PREPARE_WEIGHT, WEIGHT, ADD_PARTS = entry(_prepare_weight_entry), entry(_weight_entry), entry(_add_parts_entry)

@@ -8,6 +8,7 @@ from ._options import SIZE_LIMIT
 from ._public import (
     ALONE,
     NO,
+    ONE,
     YES,
     check_floats,
     check_ints,
@@ -29,8 +30,6 @@ from .conv_transpose import (
     conv_transpose2d_backward_input,
     conv_transpose2d_backward_weight,
 )
-
-_sums_serial, _weight_serial = SUMS[0], WEIGHT[0]
 
 
 @kernel
@@ -55,8 +54,8 @@ def _run_sums(numbers, x, w, b, has_bias, y, backward, columns):
     """Run `conv.launch_sums` on flat arrays, on one thread."""
     if y.size == 0:
         return
-    table, packed, bias, size, chosen = PREPARE_SUMS(ALONE, w, b, has_bias, numbers, backward, columns)
-    _sums_serial(ALONE, x, y, table, packed, bias, size, chosen, numbers, backward)
+    table, packed, bias, size, chosen = PREPARE_SUMS(ONE, w, b, has_bias, numbers, backward, columns)
+    SUMS(ALONE, x, y, table, packed, bias, size, chosen, numbers, backward)
 
 
 @kernel
@@ -67,7 +66,7 @@ def _run_weight(numbers, dy, x, dw, db):
         db[:] = 0
         return
     table, parts, scratch, chosen = PREPARE_WEIGHT(x, numbers)
-    _weight_serial(ALONE, dy, x, table, parts, scratch, chosen, numbers)
+    WEIGHT(ALONE, dy, x, table, parts, scratch, chosen, numbers)
     ADD_PARTS(parts, table, dw, db)
 
 

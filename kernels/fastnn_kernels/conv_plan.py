@@ -188,7 +188,7 @@ def choose_job(view, sums, columns, L, itemsize, workers):
 
 @kernel
 def plan_job(view, sums, job, L):
-    """Return maps and vectors of a task; refused here, since an error in a parallel loop would be lost."""
+    """Return maps and vectors of a task; refused here, since an error of a thread has no text."""
     maps = plan_maps(view, job.band, sums.cols, job.samples, job.fold_h, job.fold_w, L)
     elements = float(sums.channels) * maps.high * maps.wide + float(sums.filters)
     if elements * job.samples * maps.rows * maps.pitch > MEMORY_LIMIT:

@@ -13,12 +13,13 @@ import numpy as np
 
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import TILE_LIMIT, entries, entry, inline, kernel, lane_count, prange
+from ._jit import TILE_LIMIT, entry, inline, kernel, lane_count
 from .conv_flat_block import windows_block
 from .conv_plan import Conv, describe
 from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_table
 from .idle_memory import borrow, give_back
 from .simd import lanes
+from .team import share_out
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
 from .tile_planes import plane_doubled, plane_halved, plane_same
 from .tile_taps import fixed
@@ -139,10 +140,9 @@ def _planes_worker(worker, workers, x, w, bias, y, m, size, zeros, numbers, back
             return
 
 
-def _planes_entry(workers, x, w, bias, y, m, size, zeros, numbers, backward):
+def _planes_entry(team, workers, x, w, bias, y, m, size, zeros, numbers, backward):
     """Write outputs or, `backward`, input gradients."""
-    for worker in prange(workers):
-        _planes_worker(np.int64(worker), workers, x, w, bias, y, m, size, zeros, numbers, backward)
+    share_out(team, workers, _planes_worker, (workers, x, w, bias, y, m, size, zeros, numbers, backward))
 
 
 def _size_entry(like, numbers, backward):
@@ -151,7 +151,7 @@ def _size_entry(like, numbers, backward):
     return plan_rows(view, sums.rows, sums.cols, lanes(like)).channel
 
 
-SIZE, PLANES = entry(_size_entry), entries(_planes_entry)
+SIZE, PLANES = entry(_size_entry), entry(_planes_entry)
 
 
 def sums(
@@ -161,6 +161,6 @@ def sums(
     images, bias = flat_alias(x), np.zeros(y.shape[1], x.dtype) if b is None else flat_alias(b)
     size = SIZE(images, numbers, backward)
     scratch, zeros = borrow(workers * size, x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
-    _threads.launch(PLANES, workers, images, flat_alias(w), bias, y.reshape(-1), scratch, size, zeros, numbers,
+    _threads.launch(PLANES, workers, workers, images, flat_alias(w), bias, y.reshape(-1), scratch, size, zeros, numbers,
                     backward)
     give_back(scratch)

@@ -12,11 +12,12 @@ import numpy as np
 
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, lane_count, prange
+from ._jit import entry, kernel, lane_count
 from .conv_flat import ADD_PARTS
 from .conv_plan import Conv
 from .reduction import vector_sum
 from .simd import lanes
+from .team import share_out
 from .tile import tile, tile_like, tile_store_sums, tile_zero
 from .tile_planes import plane_dots
 from .tile_taps import fixed, number
@@ -72,13 +73,12 @@ def _weight_worker(worker, workers, shares, dy, x, m, zeros, parts, count, numbe
                 parts[po + 9 * conv.c + c] += vector_sum(dy, plane * maps, maps)
 
 
-def _weight_entry(workers, shares, dy, x, m, zeros, parts, count, numbers):
+def _weight_entry(team, workers, shares, dy, x, m, zeros, parts, count, numbers):
     """Sum the gradients of weights and bias, in parts."""
-    for worker in prange(workers):
-        _weight_worker(np.int64(worker), workers, shares, dy, x, m, zeros, parts, count, numbers)
+    share_out(team, workers, _weight_worker, (workers, shares, dy, x, m, zeros, parts, count, numbers))
 
 
-WEIGHT = entries(_weight_entry)
+WEIGHT = entry(_weight_entry)
 
 
 def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
@@ -87,6 +87,7 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     parts, zeros = np.zeros(count * (dw.size + db.size), x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
     # Few parts are shared by all workers, channel by channel.
     shares = workers if count < 4 * workers else 1
-    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), np.empty(_SCRATCH * workers, x.dtype),
-                    zeros, parts, count, numbers)
+    scratch = np.empty(_SCRATCH * workers, x.dtype)
+    _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), flat_alias(x), scratch, zeros, parts, count,
+                    numbers)
     ADD_PARTS(parts, np.empty(9, np.int64), dw.reshape(-1), db)

@@ -18,7 +18,7 @@ import numpy as np
 
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import TILE_LIMIT, entries, entry, inline, kernel, lane_count, prange
+from ._jit import TILE_LIMIT, entry, inline, kernel, lane_count
 from .conv_flat_block import ZERO, pack_taps
 from .conv_plan import WIDE_COLS as COLS
 from .conv_plan import WIDE_ROWS as ROWS
@@ -28,6 +28,7 @@ from .finite_block import all_finite
 from .idle_memory import borrow, give_back
 from .layout import copy_elements
 from .simd import lanes
+from .team import share_out
 from .tile import tile
 from .tile_taps import fixed
 from .winograd_block import POINTS
@@ -179,13 +180,13 @@ def _wide_worker(worker, workers, parts, x, w, bias, y, m, size, numbers, backwa
                        plane, filters, sums.rows, sums.cols)
 
 
-def _wide_entry(workers, parts, x, w, bias, y, m, size, numbers, backward, by_points, refused):
+def _wide_entry(team, workers, parts, x, w, bias, y, m, size, numbers, backward, by_points, refused):
     """Write outputs or, `backward`, input gradients."""
-    for worker in prange(workers):
-        _wide_worker(np.int64(worker), workers, parts, x, w, bias, y, m, size, numbers, backward, by_points, refused)
+    share_out(team, workers, _wide_worker, (workers, parts, x, w, bias, y, m, size, numbers, backward, by_points,
+                                            refused))
 
 
-SIZE, WIDE = entry(_size_entry), entries(_wide_entry)
+SIZE, WIDE = entry(_size_entry), entry(_wide_entry)
 
 
 def sums(
@@ -200,8 +201,8 @@ def sums(
     parts = workers if len(x) < 4 * workers or much else 1
     size = SIZE(images, numbers, parts, backward, by_points)
     scratch, refused = borrow(workers * size, x.dtype), np.zeros(workers, np.int64)
-    _threads.launch(WIDE, workers, parts, images, flat_alias(w), bias, y.reshape(-1), scratch, size, numbers, backward,
-                    by_points, refused)
+    _threads.launch(WIDE, workers, workers, parts, images, flat_alias(w), bias, y.reshape(-1), scratch, size, numbers,
+                    backward, by_points, refused)
     give_back(scratch)
     if refused.any():
         sums(numbers, workers, x, w, b, y, backward=backward, exact=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import TILE_LIMIT, entries, entry, inline, kernel, lane_count, prange
+from ._jit import TILE_LIMIT, entry, inline, kernel, lane_count
 from .conv_flat import ADD_PARTS
 from .conv_plan import Conv, describe
 from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_table
@@ -22,6 +22,7 @@ from .layout import copy_elements
 from .machine_state import prefetch_near
 from .reduction import vector_sum
 from .simd import lanes
+from .team import share_out
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_store_sums, tile_zero
 from .tile_product import tile_columns, tile_dot_at
 
@@ -135,10 +136,9 @@ def _weight_worker(worker, workers, shares, dy, x, m, size, parts, count, number
                     parts[po + conv.k * terms + k] += vector_sum(dy, (s + i) * places + k * plane, plane)
 
 
-def _weight_entry(workers, shares, dy, x, m, size, parts, count, numbers):
+def _weight_entry(team, workers, shares, dy, x, m, size, parts, count, numbers):
     """Sum the gradients of weights and bias, in parts."""
-    for worker in prange(workers):
-        _weight_worker(np.int64(worker), workers, shares, dy, x, m, size, parts, count, numbers)
+    share_out(team, workers, _weight_worker, (workers, shares, dy, x, m, size, parts, count, numbers))
 
 
 def _size_entry(like, numbers):
@@ -149,7 +149,7 @@ def _size_entry(like, numbers):
     return -(-conv.k * conv.c * conv.kh * conv.kw // L) * L + _images(conv) * image, _parts(conv)
 
 
-SIZE, WEIGHT = entry(_size_entry), entries(_weight_entry)
+SIZE, WEIGHT = entry(_size_entry), entry(_weight_entry)
 
 
 def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
@@ -160,6 +160,6 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     parts, scratch = np.zeros(count * (dw.size + db.size), x.dtype), borrow(workers * size, x.dtype)
     # Few parts are shared by all workers, filter by filter.
     shares = workers if count < 4 * workers else 1
-    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), images, scratch, size, parts, count, numbers)
+    _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), images, scratch, size, parts, count, numbers)
     give_back(scratch)
     ADD_PARTS(parts, np.empty(terms, np.int64), dw.reshape(-1), db)

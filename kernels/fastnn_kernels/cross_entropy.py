@@ -11,7 +11,7 @@ from . import _checks as check
 from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias, writeable_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._public import (
     ALONE,
     NO,
@@ -30,9 +30,27 @@ from .layout import gather_block, lane_samples, scatter_block
 from .loss import loss_inside, read_reduction, reduce_losses, run_loss
 from .loss_block import CATEGORICAL
 from .simd import lanes
+from .team import share_out
 
 
-def _softmax_entry(workers, x, labels, soft, use_soft, weights, weighted, ignore_index, smoothing, mean, reduce, losses,
+@kernel
+def _softmax_lanes(b, x, labels, soft, use_soft, weights, weighted, ignore_index, smoothing, scale, losses, d, n,
+                   classes):
+    """Make losses and gradients of as many samples as a vector has lanes."""
+    L = lanes(x)
+    m = np.empty((3 * classes + SOFTMAX_WORK) * L, x.dtype)
+    samples = np.empty(L, np.int64)
+    valid = lane_samples(samples, b * L, n)
+    shares, work = 2 * classes * L, 3 * classes * L
+    gather_block(x, classes, samples, 0, m, 0)
+    softmax_cross_entropy_block(m, 0, classes, labels, soft, use_soft, samples, 0, valid, weights, 0, weighted,
+                                ignore_index, smoothing, scale, m, classes * L, m, shares, m, work)
+    scatter_block(m, classes * L, classes, valid, d, b * L * classes)
+    for lane in range(valid):
+        losses[b * L + lane] = m[work + lane]
+
+
+def _softmax_entry(team, x, labels, soft, use_soft, weights, weighted, ignore_index, smoothing, mean, reduce, losses,
                    d, n, classes):
     L = lanes(x)
     scale = 1.0
@@ -43,22 +61,13 @@ def _softmax_entry(workers, x, labels, soft, use_soft, weights, weighted, ignore
             for i in range(n):
                 total += label_weight(labels[i], weights, 0, weighted, ignore_index)
         scale = inverse(total)
-    for b in prange(-(-n // L)):
-        m = np.empty((3 * classes + SOFTMAX_WORK) * L, x.dtype)
-        samples = np.empty(L, np.int64)
-        valid = lane_samples(samples, b * L, n)
-        shares, work = 2 * classes * L, 3 * classes * L
-        gather_block(x, classes, samples, 0, m, 0)
-        softmax_cross_entropy_block(m, 0, classes, labels, soft, use_soft, samples, 0, valid, weights, 0, weighted,
-                                    ignore_index, smoothing, scale, m, classes * L, m, shares, m, work)
-        scatter_block(m, classes * L, classes, valid, d, b * L * classes)
-        for lane in range(valid):
-            losses[b * L + lane] = m[work + lane]
+    share_out(team, -(-n // L), _softmax_lanes, (x, labels, soft, use_soft, weights, weighted, ignore_index, smoothing,
+                                                 scale, losses, d, n, classes))
     if reduce:
         reduce_losses(losses, n, scale)
 
 
-_softmax = entries(_softmax_entry)
+_softmax = entry(_softmax_entry)
 
 
 def softmax_cross_entropy(
@@ -176,7 +185,6 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
 
 # ---- in compiled code
 
-_softmax_serial, _ = _softmax
 
 
 def _reduced(losses, reduction, n, like):
@@ -262,7 +270,7 @@ def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, la
         weights = _weights(class_weight, classes)
         labels, soft = _targets(prediction, target, ignore_index)
         losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
-        _softmax_serial(ALONE, flat(prediction), labels, soft, use_soft, weights, use_weights, np.int64(ignore_index),
+        _softmax(ALONE, flat(prediction), labels, soft, use_soft, weights, use_weights, np.int64(ignore_index),
                         float(label_smoothing), np.bool_(mean), np.bool_(reduce), losses, d.reshape(-1), n, classes)
         return _reduced(losses, reduction, n, prediction), d
 

@@ -6,10 +6,11 @@ from numba.core.errors import TypingError
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, prange
+from ._jit import entry, kernel
 from ._public import ALONE, check_floats, flat, inside, is_missing, output
 from .conv_block import product
 from .simd import lanes
+from .team import share_out
 from .tile import tile, tile_cols, tile_like, tile_load, tile_rows, tile_store
 
 # Rows of the product that one task computes.
@@ -35,7 +36,18 @@ def _matmul_rows(form, a, a_row, a_step, b, width, bias, out, first, last, terms
                     out[(r + i) * cols + c + j] = scratch[i * span + j]
 
 
-def _matmul_entry(workers, a, a_row, a_step, b, b_step, b_col, bias, has_bias, out, rows, terms, cols):
+@kernel
+def _matmul_task(task, a, a_row, a_step, b, width, bias, out, rows, terms, cols):
+    first = task * _TASK_ROWS
+    last = min(rows, first + _TASK_ROWS)
+    scratch = np.empty(4 * tile_cols(tile(a, 4, 2)) * lanes(a), a.dtype)
+    if last - first >= 4:
+        _matmul_rows(tile(a, 4, 2), a, a_row, a_step, b, width, bias, out, first, last, terms, cols, scratch)
+    else:
+        _matmul_rows(tile(a, 1, 2), a, a_row, a_step, b, width, bias, out, first, last, terms, cols, scratch)
+
+
+def _matmul_entry(team, a, a_row, a_step, b, b_step, b_col, bias, has_bias, out, rows, terms, cols):
     """``out[r, c] = bias[c] + sum over s of a[r * a_row + s * a_step] * b[s * b_step + c * b_col]``."""
     L = lanes(a)
     span = tile_cols(tile(a, 4, 2)) * L
@@ -50,17 +62,11 @@ def _matmul_entry(workers, a, a_row, a_step, b, b_step, b_col, bias, has_bias, o
     if has_bias:
         for c in range(cols):
             start[c] = bias[c]
-    for task in prange(-(-rows // _TASK_ROWS)):
-        scratch = np.empty(4 * span, a.dtype)
-        first = task * _TASK_ROWS
-        last = min(rows, first + _TASK_ROWS)
-        if last - first >= 4:
-            _matmul_rows(tile(a, 4, 2), a, a_row, a_step, padded, width, start, out, first, last, terms, cols, scratch)
-        else:
-            _matmul_rows(tile(a, 1, 2), a, a_row, a_step, padded, width, start, out, first, last, terms, cols, scratch)
+    share_out(team, -(-rows // _TASK_ROWS), _matmul_task, (a, a_row, a_step, padded, width, start, out, rows, terms,
+                                                          cols))
 
 
-_matmul = entries(_matmul_entry)
+_matmul = entry(_matmul_entry)
 
 
 def _multiply(a, a_row, a_step, b, b_step, b_col, bias, out, rows, terms, cols):
@@ -135,7 +141,6 @@ def dense_backward(dy: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
     return dx, dw, db
 
 
-_serial = _matmul[0]
 
 
 @inside(dense)
@@ -154,11 +159,11 @@ def _dense_inside(x, w, b=None, out=None):
         y = output(out, (n, n_out), x)
         weights = flat(w)
         if b is None:
-            _serial(ALONE, flat(x), n_in, 1, weights, n_out, 1, weights, False, y.reshape(-1), n, n_in, n_out)
+            _matmul(ALONE, flat(x), n_in, 1, weights, n_out, 1, weights, False, y.reshape(-1), n, n_in, n_out)
         else:
             if b.size != n_out:
                 raise ValueError("dense: b does not have n_out elements")
-            _serial(ALONE, flat(x), n_in, 1, weights, n_out, 1, flat(b), True, y.reshape(-1), n, n_in, n_out)
+            _matmul(ALONE, flat(x), n_in, 1, weights, n_out, 1, flat(b), True, y.reshape(-1), n, n_in, n_out)
         return y
 
     return call
@@ -177,9 +182,9 @@ def _dense_backward_inside(dy, x, w):
             raise ValueError("dense_backward: w has no elements")
         dx, dw, db = np.empty((n, n_in), x.dtype), np.empty((n_in, n_out), x.dtype), np.empty(n_out, x.dtype)
         d, images, weights, ones = flat(dy), flat(x), flat(w), np.ones(n, x.dtype)
-        _serial(ALONE, d, n_out, 1, weights, 1, n_out, weights, False, dx.reshape(-1), n, n_out, n_in)
-        _serial(ALONE, images, 1, n_in, d, n_out, 1, weights, False, dw.reshape(-1), n_in, n, n_out)
-        _serial(ALONE, ones, 0, 1, d, n_out, 1, weights, False, db, 1, n, n_out)
+        _matmul(ALONE, d, n_out, 1, weights, 1, n_out, weights, False, dx.reshape(-1), n, n_out, n_in)
+        _matmul(ALONE, images, 1, n_in, d, n_out, 1, weights, False, dw.reshape(-1), n_in, n, n_out)
+        _matmul(ALONE, ones, 0, 1, d, n_out, 1, weights, False, db, 1, n, n_out)
         return dx, dw, db
 
     return call

@@ -8,33 +8,43 @@ from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._public import ALONE, check_floats, check_stream, flat, inside, output, read_stream, sample_size
 from .dropout_block import dropout_flat, scale_flat
 from .random import counter
+from .team import share_out
 
 # Elements of one task.
 _TASK = 1 << 14
 _LAYER_OPS = 2**options.LAYER_OP_BITS
 
 
-def _dropout_entry(workers, x, y, mask, n, size, key0, key1, op, step, sample_offset, threshold, scale):
+@kernel
+def _drop_task(task, x, y, mask, n, size, rows, pieces, key0, key1, sample_offset, c2, c3, threshold, scale):
+    first = task % pieces * _TASK
+    start = task // pieces * rows
+    for i in range(start, min(n, start + rows)):
+        dropout_flat(x, y, mask, i * size, first, min(size, first + _TASK), key0, key1, sample_offset + i, c2, c3,
+                     threshold, scale)
+
+
+@kernel
+def _scale_task(task, dy, mask, dx, size):
+    scale_flat(dy, mask, dx, task * _TASK, min(size, (task + 1) * _TASK))
+
+
+def _dropout_entry(team, x, y, mask, n, size, key0, key1, op, step, sample_offset, threshold, scale):
     c2, c3 = counter(op, step)
     rows, pieces = max(1, _TASK // size), -(-size // _TASK)
-    for task in prange(-(-n // rows) * pieces):
-        first = task % pieces * _TASK
-        start = task // pieces * rows
-        for i in range(start, min(n, start + rows)):
-            dropout_flat(x, y, mask, i * size, first, min(size, first + _TASK), key0, key1, sample_offset + i, c2, c3,
-                         threshold, scale)
+    share_out(team, -(-n // rows) * pieces, _drop_task, (x, y, mask, n, size, rows, pieces, key0, key1, sample_offset,
+                                                         c2, c3, threshold, scale))
 
 
-def _backward_entry(workers, dy, mask, dx, size):
-    for task in prange(-(-size // _TASK)):
-        scale_flat(dy, mask, dx, task * _TASK, min(size, (task + 1) * _TASK))
+def _backward_entry(team, dy, mask, dx, size):
+    share_out(team, -(-size // _TASK), _scale_task, (dy, mask, dx, size))
 
 
-_forward, _backward = entries(_dropout_entry), entries(_backward_entry)
+_forward, _backward = entry(_dropout_entry), entry(_backward_entry)
 
 
 def dropout(
@@ -121,7 +131,6 @@ def dropout_backward(dy: Array, mask: Array, *, out: Array | None = None) -> Arr
     return dx
 
 
-_forward_serial, _backward_serial = _forward[0], _backward[0]
 
 
 @inside(dropout)
@@ -138,7 +147,7 @@ def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
         key0, key1, number, count, first = read_stream(seed, step, op, sample_offset, x.shape[0])
         y, mask = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
         scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
-        _forward_serial(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], size, key0, key1, number, count,
+        _forward(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], size, key0, key1, number, count,
                         first, np.int64(round(rate * 2.0**32)), scale)
         return y, mask
 
@@ -154,7 +163,7 @@ def _dropout_backward_inside(dy, mask, out=None):
             raise ValueError("dropout_backward: dy and mask have different shapes")
         sample_size(dy.shape)
         dx = output(out, dy.shape, dy)
-        _backward_serial(ALONE, flat(dy), flat(mask), dx.reshape(-1), dy.size)
+        _backward(ALONE, flat(dy), flat(mask), dx.reshape(-1), dy.size)
         return dx
 
     return call

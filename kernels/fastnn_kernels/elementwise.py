@@ -6,32 +6,41 @@ from math import inf
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, prange, tell_apart
+from ._jit import entry, kernel, tell_apart
 from ._public import ALONE, check_floats, flat, inside, output
 from .elementwise_block import activation_backward_flat, activation_flat
+from .team import share_out
 
 # Elements of one parallel task, a multiple of every lane count.
 _CHUNK = 16_384
 
 
+@kernel
+def _forward_chunk(c, kind, x, y, option):
+    i = c * _CHUNK
+    activation_flat(kind, x, i, y, i, min(_CHUNK, x.size - i), option)
+
+
+@kernel
+def _backward_chunk(c, kind, dy, v, dx, option):
+    i = c * _CHUNK
+    activation_backward_flat(kind, dy, i, v, i, dx, i, min(_CHUNK, v.size - i), option)
+
+
 @functools.cache
-def _forward_entries(kind):
-    def activation_entry(workers, x, y, option):
-        for c in prange(-(-x.size // _CHUNK)):
-            i = c * _CHUNK
-            activation_flat(kind, x, i, y, i, min(_CHUNK, x.size - i), option)
+def _forward_entry(kind):
+    def activation_entry(team, x, y, option):
+        share_out(team, -(-x.size // _CHUNK), _forward_chunk, (kind, x, y, option))
 
-    return entries(activation_entry)
+    return entry(activation_entry)
 
 
 @functools.cache
-def _backward_entries(kind):
-    def activation_backward_entry(workers, dy, v, dx, option):
-        for c in prange(-(-v.size // _CHUNK)):
-            i = c * _CHUNK
-            activation_backward_flat(kind, dy, i, v, i, dx, i, min(_CHUNK, v.size - i), option)
+def _backward_entry(kind):
+    def activation_backward_entry(team, dy, v, dx, option):
+        share_out(team, -(-v.size // _CHUNK), _backward_chunk, (kind, dy, v, dx, option))
 
-    return entries(activation_backward_entry)
+    return entry(activation_backward_entry)
 
 
 def forward(name: str, kind: int, x: Array, out: Array | None, option: float = 0.0) -> Array:
@@ -39,7 +48,7 @@ def forward(name: str, kind: int, x: Array, out: Array | None, option: float = 0
     source = check.float_array(name, "x", x)
     y = check.out_array(name, out, source.shape, source.dtype, inputs=(x,), in_place=True)
     workers = _threads.workers_for(-(-source.size // _CHUNK), 8 * source.size)
-    _threads.launch(_forward_entries(kind), workers, flat_alias(source), y.reshape(-1), float(option))
+    _threads.launch(_forward_entry(kind), workers, flat_alias(source), y.reshape(-1), float(option))
     return y
 
 
@@ -53,7 +62,7 @@ def backward(
     dx = check.out_array(name, out, value.shape, value.dtype, inputs=(dy, v), in_place=True)
     workers = _threads.workers_for(-(-value.size // _CHUNK), 8 * value.size)
     arrays = (flat_alias(gradient), flat_alias(value), dx.reshape(-1))
-    _threads.launch(_backward_entries(kind), workers, *arrays, float(option))
+    _threads.launch(_backward_entry(kind), workers, *arrays, float(option))
     return dx
 
 
@@ -63,7 +72,7 @@ def backward(
 @functools.cache
 def forward_inside(name, kind, option_name="option"):
     """Return the function (x, out, option) that compiled callers run; the option must be at least 0."""
-    serial, _ = _forward_entries(kind)
+    serial = _forward_entry(kind)
     message = f"{name}: {option_name} must be finite and at least 0"
 
     def call(x, out, option):
@@ -79,7 +88,7 @@ def forward_inside(name, kind, option_name="option"):
 @functools.cache
 def backward_inside(name, kind, option_name="option"):
     """Return the function (dy, v, out, option) that compiled callers run."""
-    serial, _ = _backward_entries(kind)
+    serial = _backward_entry(kind)
     message = f"{name}: {option_name} must be finite and at least 0"
     shapes = f"{name}: dy and the array behind it have different shapes"
 

@@ -309,7 +309,7 @@ class Executor:
         memory = self.memory
         clock = None if self.clock is None else Clock.of(kind, compiled.program, workers)
         done = _threads.launch(
-            run_steps, workers, steps, status, np.zeros(counter_size(workers), np.int64),
+            run_steps, workers, workers, steps, status, np.zeros(counter_size(workers), np.int64),
             np.zeros(workers * worker_ints(workers), np.int64), compiled.addresses, *compiled.tables, sizes,
             *compiled.options, hyper.ravel(), self._arena, memory.params, memory.grads, memory.slots.ravel(),
             compiled.chunks,

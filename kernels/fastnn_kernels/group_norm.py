@@ -8,7 +8,7 @@ from . import _checks as check
 from . import _options as options
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from .group_norm_flat import (
     WIDE_BELOW,
     by_feature,
@@ -19,61 +19,71 @@ from .group_norm_flat import (
     run_moments,
 )
 from .reduction import tree_sum
+from .team import share_out
 
 # Parts that a batch is cut into at most, each with sums of its own for the gradients of scale and shift.
 _CHUNKS = 16
 
 
-def _group_norm_entry(workers, x, y, gamma, beta, mean, inv_std, n, channels, pixels, groups, eps):
-    wide, each = pixels < WIDE_BELOW, channels // groups
-    size = each * pixels
+@kernel
+def _normalise_group(run, x, y, gammas, betas, mean, inv_std, groups, each, pixels, eps):
+    wide, size = pixels < WIDE_BELOW, each * pixels
+    start, first = run * size, run % groups * each
+    centre, variance = run_moments(x, start, size)
+    inverse = 1.0 / np.sqrt(variance + eps)
+    mean[run], inv_std[run] = centre, inverse
+    if wide:
+        normalise_run(x, y, start, size, centre, inverse, gammas, first * pixels, betas, True)
+    else:
+        for c in range(each):
+            normalise_run(x, y, start + c * pixels, pixels, centre, inverse, gammas, first + c, betas, False)
+
+
+def _group_norm_entry(team, x, y, gamma, beta, mean, inv_std, n, channels, pixels, groups, eps):
     gammas, betas = by_feature(gamma, pixels), by_feature(beta, pixels)
-    for run in prange(n * groups):
-        start, first = run * size, run % groups * each
-        centre, variance = run_moments(x, start, size)
-        inverse = 1.0 / np.sqrt(variance + eps)
-        mean[run], inv_std[run] = centre, inverse
+    share_out(team, n * groups, _normalise_group, (x, y, gammas, betas, mean, inv_std, groups, channels // groups,
+                                                   pixels, eps))
+
+
+@kernel
+def _group_gradients(task, dy, x, gammas, mean, inv_std, dx, sums, n, samples, groups, each, pixels):
+    """Make the gradients of a group in some samples: the input's, and parts of those of the parameters."""
+    wide, size, features = pixels < WIDE_BELOW, each * pixels, gammas.size
+    chunk, group = task // groups, task % groups
+    first = group * each
+    at_gamma = chunk * 2 * features + (first * pixels if wide else first)
+    at_beta = at_gamma + features
+    for i in range(chunk * samples, min(n, (chunk + 1) * samples)):
+        run = i * groups + group
+        start, centre, inverse = run * size, np.float64(mean[run]), np.float64(inv_std[run])
         if wide:
-            normalise_run(x, y, start, size, centre, inverse, gammas, first * pixels, betas, True)
+            total, product = run_gradients_wide(dy, x, start, size, centre, inverse, gammas, first * pixels, sums,
+                                                at_gamma, at_beta)
+        else:
+            total, product = 0.0, 0.0
+            for c in range(each):
+                of_map = map_gradients(dy, x, start + c * pixels, pixels, centre)
+                sums[at_beta + c] += of_map[0]
+                sums[at_gamma + c] += of_map[1] * inverse
+                total += of_map[0] * gammas[first + c]
+                product += of_map[1] * gammas[first + c]
+        slope, shift = inverse * inverse * inverse * product / size, inverse * total / size
+        if wide:
+            run_input_gradient(dy, x, dx, start, size, centre, inverse, gammas, first * pixels, True, slope, shift)
         else:
             for c in range(each):
-                normalise_run(x, y, start + c * pixels, pixels, centre, inverse, gammas, first + c, betas, False)
+                run_input_gradient(dy, x, dx, start + c * pixels, pixels, centre, inverse, gammas, first + c, False,
+                                   slope, shift)
 
 
-def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, groups):
-    wide, each = pixels < WIDE_BELOW, channels // groups
-    size = each * pixels
+def _backward_entry(team, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, channels, pixels, groups):
     gammas = by_feature(gamma, pixels)
     features = gammas.size
     samples = max(1, -(-n // _CHUNKS))
     chunks = -(-n // samples)
     sums = np.zeros(max(1, chunks) * 2 * features, x.dtype)
-    for task in prange(chunks * groups):
-        chunk, group = task // groups, task % groups
-        first = group * each
-        at_gamma = chunk * 2 * features + (first * pixels if wide else first)
-        at_beta = at_gamma + features
-        for i in range(chunk * samples, min(n, (chunk + 1) * samples)):
-            run = i * groups + group
-            start, centre, inverse = run * size, np.float64(mean[run]), np.float64(inv_std[run])
-            if wide:
-                total, product = run_gradients_wide(dy, x, start, size, centre, inverse, gammas, first * pixels, sums,
-                                                    at_gamma, at_beta)
-            else:
-                total, product = 0.0, 0.0
-                for c in range(each):
-                    of_map = map_gradients(dy, x, start + c * pixels, pixels, centre)
-                    sums[at_beta + c] += of_map[0]
-                    sums[at_gamma + c] += of_map[1] * inverse
-                    total += of_map[0] * gammas[first + c]
-                    product += of_map[1] * gammas[first + c]
-            slope, shift = inverse * inverse * inverse * product / size, inverse * total / size
-            if wide:
-                run_input_gradient(dy, x, dx, start, size, centre, inverse, gammas, first * pixels, True, slope, shift)
-            else:
-                for c in range(each):
-                    run_input_gradient(dy, x, dx, start + c * pixels, pixels, centre, inverse, gammas, first + c, False,
-                                       slope, shift)
+    share_out(team, chunks * groups, _group_gradients, (dy, x, gammas, mean, inv_std, dx, sums, n, samples, groups,
+                                                        channels // groups, pixels))
     tree_sum(sums, 0, 2 * features, chunks, 2 * features)
     repeats = features // channels
     for c in range(channels):
@@ -84,7 +94,7 @@ def _backward_entry(workers, dy, x, gamma, mean, inv_std, dx, dgamma, dbeta, n, 
         dgamma[c], dbeta[c] = of_gamma, of_beta
 
 
-_forward, _backward = entries(_group_norm_entry), entries(_backward_entry)
+_forward, _backward = entry(_group_norm_entry), entry(_backward_entry)
 
 
 def _normalise(x, gamma, beta, statistics, sizes, eps):

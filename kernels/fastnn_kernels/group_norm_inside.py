@@ -5,8 +5,6 @@ import numpy as np
 from ._public import ALONE, check_floats, flat, inside, read_sizes, sample_size
 from .group_norm import _backward, _forward, group_norm, group_norm_backward, layer_norm, layer_norm_backward
 
-_forward_serial, _backward_serial = _forward[0], _backward[0]
-
 
 @inside(group_norm)
 def _group_norm_inside(x, gamma, beta, groups, eps=1e-5):
@@ -22,7 +20,7 @@ def _group_norm_inside(x, gamma, beta, groups, eps=1e-5):
             raise ValueError("group_norm: eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
-        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1),
+        _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1),
                         inv_std.reshape(-1), n, channels, pixels, groups, float(eps))
         return y, mean, inv_std
 
@@ -42,7 +40,7 @@ def _group_norm_backward_inside(dy, x, gamma, mean, inv_std, groups):
         if gamma.shape != (channels,) or mean.shape != (n, groups) or inv_std.shape != (n, groups):
             raise ValueError("group_norm_backward: gamma, mean or inv_std has another shape than x needs")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
+        _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
                          dbeta, n, channels, pixels, groups)
         return dx, dgamma, dbeta
 
@@ -62,7 +60,7 @@ def _layer_norm_inside(x, gamma, beta, eps=1e-5):
             raise ValueError("layer_norm: eps is out of range")
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(x.shape[:axes], x.dtype), np.empty(x.shape[:axes], x.dtype)
-        _forward_serial(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1),
+        _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1),
                         mean.size, gamma.size, 1, 1, float(eps))
         return y, mean, inv_std
 
@@ -83,7 +81,7 @@ def _layer_norm_backward_inside(dy, x, gamma, mean, inv_std):
         if mean.shape != x.shape[:axes] or inv_std.shape != x.shape[:axes]:
             raise ValueError("layer_norm_backward: mean and inv_std need the shape of the first axes of x")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(gamma.shape, x.dtype), np.empty(gamma.shape, x.dtype)
-        _backward_serial(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1),
+        _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1),
                          dgamma.reshape(-1), dbeta.reshape(-1), mean.size, gamma.size, 1, 1)
         return dx, dgamma, dbeta
 

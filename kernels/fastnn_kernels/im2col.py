@@ -5,38 +5,49 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._options import Padding, Size
 from ._public import ALONE, check_batch, check_floats, element_count, flat, inside, output, read_windows
 from .im2col_block import im2col_row, places_inside
+from .team import share_out
 
 
-def _im2col_entry(workers, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
-    """One row of `cols` a task: one element of the kernel, in all windows."""
-    for row in prange(channels * kh * kw):
-        im2col_row(x, cols, row, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, 0.0)
+@kernel
+def _row(row, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    """Make a row of `cols`: one element of the kernel, in all windows."""
+    im2col_row(x, cols, row, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left, 0.0)
 
 
-def _col2im_entry(workers, cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
-    """One plane of `x` a task, so that every pixel has one owner, who adds in the order of the kernel."""
-    for plane in prange(n * channels):
-        s = plane // channels
-        c = plane % channels
-        for k in range(height * width):
-            x[plane * height * width + k] = 0
-        for i in range(kh):
-            for j in range(kw):
-                first, last = places_inside(j * dw - left, sw, width, ow)
-                for p in range(oh):
-                    h = p * sh + i * dh - top
-                    if 0 <= h < height:
-                        source = ((c * kh + i) * kw + j) * n * oh * ow + (s * oh + p) * ow
-                        to = (plane * height + h) * width + j * dw - left
-                        for q in range(first, last):
-                            x[to + q * sw] += cols[source + q]
+@kernel
+def _plane(plane, cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    """Make a plane of `x`: every pixel has one owner, who adds in the order of the kernel."""
+    s = plane // channels
+    c = plane % channels
+    for k in range(height * width):
+        x[plane * height * width + k] = 0
+    for i in range(kh):
+        for j in range(kw):
+            first, last = places_inside(j * dw - left, sw, width, ow)
+            for p in range(oh):
+                h = p * sh + i * dh - top
+                if 0 <= h < height:
+                    source = ((c * kh + i) * kw + j) * n * oh * ow + (s * oh + p) * ow
+                    to = (plane * height + h) * width + j * dw - left
+                    for q in range(first, last):
+                        x[to + q * sw] += cols[source + q]
 
 
-_im2col, _col2im = entries(_im2col_entry), entries(_col2im_entry)
+def _im2col_entry(team, x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    share_out(team, channels * kh * kw, _row, (x, cols, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top,
+                                               left))
+
+
+def _col2im_entry(team, cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    share_out(team, n * channels, _plane, (cols, x, n, channels, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top,
+                                           left))
+
+
+_im2col, _col2im = entry(_im2col_entry), entry(_col2im_entry)
 
 
 def im2col(
@@ -130,7 +141,6 @@ def col2im(
     return x
 
 
-_im2col_serial, _col2im_serial = _im2col[0], _col2im[0]
 
 
 @inside(im2col)
@@ -144,7 +154,7 @@ def _im2col_inside(x, kernel_size, stride=1, padding=0, dilation=1, out=None):
         kh, kw, oh, ow = windows[:4]
         rows, columns = element_count(c, kh, kw), element_count(n, oh, ow)
         cols = output(out, (rows, columns), x)
-        _im2col_serial(ALONE, flat(x), cols.reshape(-1), n, c, height, width, *windows)
+        _im2col(ALONE, flat(x), cols.reshape(-1), n, c, height, width, *windows)
         return cols
 
     return call
@@ -163,7 +173,7 @@ def _col2im_inside(cols, x_shape, kernel_size, stride=1, padding=0, dilation=1, 
         if cols.shape != (rows, columns):
             raise ValueError("col2im: cols does not have the shape of these windows")
         x = output(out, (n, c, height, width), cols)
-        _col2im_serial(ALONE, flat(cols), x.reshape(-1), n, c, height, width, *windows)
+        _col2im(ALONE, flat(cols), x.reshape(-1), n, c, height, width, *windows)
         return x
 
     return call

@@ -84,7 +84,6 @@ def delta_update(w: Array, x: Array, target: Array, y: Array, *, eta: float) -> 
     _add_product(weights, inputs, wanted - outputs, float(rate))
 
 
-_sgd_serial, _matmul_serial = SGD[0], _matmul[0]
 
 
 @kernel
@@ -96,8 +95,8 @@ def _add_product_inside(w, x, d, eta):
     if not 0.0 <= eta < np.inf:
         raise ValueError("learning rule: eta must be at least 0")
     product, gradient = np.empty(w.size, w.dtype), flat(d)
-    _matmul_serial(ALONE, flat(x), 1, n_in, gradient, n_out, 1, gradient, False, product, n_in, n, n_out)
-    _sgd_serial(ALONE, w.reshape(-1), product, -eta, 0.0)
+    _matmul(ALONE, flat(x), 1, n_in, gradient, n_out, 1, gradient, False, product, n_in, n, n_out)
+    SGD(ALONE, w.reshape(-1), product, -eta, 0.0)
 
 
 @inside(hebb_update)

@@ -10,10 +10,11 @@ from numba.extending import overload
 from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, kernel, prange
+from ._jit import entry, kernel
 from ._public import ALONE, NO, YES, check_batch, check_floats, flat, inside, literal_value
 from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, loss_flat
 from .reduction import tree_sum
+from .team import share_out
 
 # Elements of one parallel task, a multiple of every lane count.
 _CHUNK = 16_384
@@ -28,16 +29,20 @@ def reduce_losses(sums, n, scale):
         sums[0] *= scale
 
 
+@kernel
+def _loss_row(r, kind, x, t, d, losses, sums, row, keep, scale, delta):
+    sums[r] = loss_flat(kind, x, t, d, losses, keep, r * row, min(x.size, (r + 1) * row), scale, delta)
+
+
 @functools.cache
-def _entries(kind):
-    def loss_entry(workers, x, t, d, losses, sums, row, keep, reduce, scale, delta):
+def _entry(kind):
+    def loss_entry(team, x, t, d, losses, sums, row, keep, reduce, scale, delta):
         rows = -(-x.size // row)
-        for r in prange(rows):
-            sums[r] = loss_flat(kind, x, t, d, losses, keep, r * row, min(x.size, (r + 1) * row), scale, delta)
+        share_out(team, rows, _loss_row, (kind, x, t, d, losses, sums, row, keep, scale, delta))
         if reduce:
             reduce_losses(sums, rows, scale)
 
-    return entries(loss_entry)
+    return entry(loss_entry)
 
 
 def run_loss(
@@ -57,7 +62,7 @@ def run_loss(
     d = np.empty_like(x, order="C")
     scale = 1.0 / max(1, len(x) if each_sample else x.size) if reduction == "mean" else 1.0
     workers = _threads.workers_for(rows, (5 if kind in (HALF_SQUARE, SQUARE, HUBER) else 40) * x.size)
-    _threads.launch(_entries(kind), workers, flat_alias(x), flat_alias(t), d.reshape(-1), losses, sums, row, keep,
+    _threads.launch(_entry(kind), workers, flat_alias(x), flat_alias(t), d.reshape(-1), losses, sums, row, keep,
                     reduction != "none", scale, delta)
     if reduction != "none":
         return x.dtype.type(sums[0]), d
@@ -222,7 +227,7 @@ def loss_inside(kind, prediction, target, reduction, delta):
 
 @overload(loss_inside, prefer_literal=True)
 def _choose_inside(kind, prediction, target, reduction, delta):
-    serial, _ = _entries(literal_value(kind))
+    serial = _entry(literal_value(kind))
     each_sample = literal_value(kind) in OF_SAMPLES
     dtype = prediction.dtype
 

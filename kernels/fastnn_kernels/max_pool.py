@@ -7,38 +7,45 @@ from . import _options as options
 from . import _threads
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._options import ALGORITHMS, Padding, Size
 from .pool_im2col import MAX_IM2COL
 from .pool_pairs import max_pairs_backward_plane
 from .pool_plane import EXACT, max_pool2d_backward_plane, max_pool2d_plane, places_inside
+from .team import share_out
 
 
-def _max_pool2d_entry(workers, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
-    for plane in prange(planes):
-        max_pool2d_plane(x, plane * height * width, y, argmax, plane * oh * ow, height, width,
-                         kh, kw, oh, ow, sh, sw, dh, dw, top, left)
+@kernel
+def _max_plane(plane, x, y, argmax, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    max_pool2d_plane(x, plane * height * width, y, argmax, plane * oh * ow, height, width, kh, kw, oh, ow, sh, sw, dh,
+                     dw, top, left)
 
 
-def _max_pool2d_backward_entry(workers, dy, argmax, dx, planes, height, width, oh, ow):
-    """One plane of `dx` a task, so that every pixel has one owner, who adds in the order of the windows.
-
-    Returns whether all indices are inside their planes; planes where one is not hold anything.
-    """
+@kernel
+def _backward_plane(plane, dy, argmax, dx, inside, height, width, oh, ow):
+    """Make a plane of `dx`: every pixel has one owner, who adds in the order of the windows."""
     size, outputs = height * width, oh * ow
+    a, k = plane * size, plane * outputs
     # Of windows that are not such pairs after all, the indices tell.
     pairs = oh == height // 2 and ow == width // 2 and size <= EXACT
+    if not pairs or not max_pairs_backward_plane(dy, k, argmax, k, dx, a, height, width, oh, ow):
+        inside[plane] = places_inside(argmax, k, size, outputs)
+        if inside[plane]:
+            max_pool2d_backward_plane(dy, k, argmax, k, dx, a, size, outputs)
+
+
+def _max_pool2d_entry(team, x, y, argmax, planes, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left):
+    share_out(team, planes, _max_plane, (x, y, argmax, height, width, kh, kw, oh, ow, sh, sw, dh, dw, top, left))
+
+
+def _max_pool2d_backward_entry(team, dy, argmax, dx, planes, height, width, oh, ow):
+    """Return whether all indices are inside their planes; planes where one is not hold anything."""
     inside = np.ones(planes, np.bool_)
-    for plane in prange(planes):
-        a, k = plane * size, plane * outputs
-        if not pairs or not max_pairs_backward_plane(dy, k, argmax, k, dx, a, height, width, oh, ow):
-            inside[plane] = places_inside(argmax, k, size, outputs)
-            if inside[plane]:
-                max_pool2d_backward_plane(dy, k, argmax, k, dx, a, size, outputs)
+    share_out(team, planes, _backward_plane, (dy, argmax, dx, inside, height, width, oh, ow))
     return inside.all()
 
 
-FORWARD, BACKWARD = entries(_max_pool2d_entry), entries(_max_pool2d_backward_entry)
+FORWARD, BACKWARD = entry(_max_pool2d_entry), entry(_max_pool2d_backward_entry)
 
 
 def max_pool2d(

@@ -5,8 +5,8 @@ from typing import Any
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, writeable_alias
-from ._jit import entries, prange
-from ._update_checks import numbers
+from ._jit import entry, inline, kernel
+from ._update_checks import floats, step_count
 from .optimizer_block import (
     ADAM,
     ADAMW,
@@ -17,55 +17,85 @@ from .optimizer_block import (
     sgd_block,
     square_block,
 )
+from .team import share_out, threads_of
 
-# Elements of one parallel task.
-CHUNK = 8192
-
-
-def _sgd_entry(workers, p, g, lr, decay):
-    for c in prange(-(-p.size // CHUNK)):
-        i = c * CHUNK
-        sgd_block(p, i, g, i, min(CHUNK, p.size - i), lr, decay)
+# Elements from which on an update is shared out.
+_SHARED_FROM = 20_000
+_ADAM_NUMBERS = "lr beta1 beta2 eps weight_decay"
 
 
-def _momentum_entry(workers, p, g, v, nesterov, lr, momentum, decay):
-    for c in prange(-(-p.size // CHUNK)):
-        i = c * CHUNK
-        momentum_block(p, i, g, i, v, i, min(CHUNK, p.size - i), nesterov, lr, momentum, decay)
+@inline
+def part(index, parts, size):
+    """First element of a part of a flat array, and their number: whole cache lines, of any dtype."""
+    first, last = index * size // parts // 16 * 16, (index + 1) * size // parts // 16 * 16
+    return first, (size if index == parts - 1 else last) - first
 
 
-def _square_entry(workers, p, g, h, lr, kept, added, eps, decay):
-    for c in prange(-(-p.size // CHUNK)):
-        i = c * CHUNK
-        square_block(p, i, g, i, h, i, min(CHUNK, p.size - i), lr, kept, added, eps, decay)
+@kernel
+def _sgd_part(index, parts, p, g, lr, decay):
+    i, size = part(index, parts, p.size)
+    sgd_block(p, i, g, i, size, lr, decay)
 
 
-def _adam_entry(workers, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
-    rates = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay)
-    for c in prange(-(-p.size // CHUNK)):
-        i = c * CHUNK
-        adam_block(p, i, g, i, m, i, v, i, min(CHUNK, p.size - i), rates, beta1, beta2, eps)
+@kernel
+def _momentum_part(index, parts, p, g, v, nesterov, lr, momentum, decay):
+    i, size = part(index, parts, p.size)
+    momentum_block(p, i, g, i, v, i, size, nesterov, lr, momentum, decay)
 
 
-# One pair serves all rules that differ in numbers alone.
-SGD, MOMENTUM = entries(_sgd_entry), entries(_momentum_entry)
-SQUARE, ADAMS = entries(_square_entry), entries(_adam_entry)
+@kernel
+def _square_part(index, parts, p, g, h, lr, kept, added, eps, decay):
+    i, size = part(index, parts, p.size)
+    square_block(p, i, g, i, h, i, size, lr, kept, added, eps, decay)
 
 
-def launch_update(pair: Any, params: Array, *rest: Any) -> Any:
-    """Run a pair of entries on flat arrays and numbers, on as many threads as that is worth; return its result."""
-    size = params.size
-    workers = _threads.workers_for(-(-size // CHUNK), 10 * size) if size > CHUNK else 1
-    return _threads.launch(pair, workers, params, *rest)
+@kernel
+def _adam_part(index, parts, p, g, m, v, rates, beta1, beta2, eps):
+    i, size = part(index, parts, p.size)
+    adam_block(p, i, g, i, m, i, v, i, size, rates, beta1, beta2, eps)
 
 
-def _update(function: str, pair: Any, grads: Array, state: dict[str, Array], values: list[Any], *variant: int) -> None:
-    """Check the arrays, `params` first in `state`, and run a pair of entries on them; `values` are checked."""
-    params, *averages = state.values()
-    if not check.plain_update(grads, params, *averages):
+def _sgd_entry(team, p, g, lr, decay):
+    parts = threads_of(team)
+    share_out(team, parts, _sgd_part, (parts, p, g, lr, decay))
+
+
+def _momentum_entry(team, p, g, v, nesterov, lr, momentum, decay):
+    parts = threads_of(team)
+    share_out(team, parts, _momentum_part, (parts, p, g, v, nesterov, lr, momentum, decay))
+
+
+def _square_entry(team, p, g, h, lr, kept, added, eps, decay):
+    parts = threads_of(team)
+    share_out(team, parts, _square_part, (parts, p, g, h, lr, kept, added, eps, decay))
+
+
+def _adam_entry(team, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
+    rates, parts = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay), threads_of(team)
+    share_out(team, parts, _adam_part, (parts, p, g, m, v, rates, beta1, beta2, eps))
+
+
+# One entry serves all rules that differ in numbers alone.
+SGD, MOMENTUM = entry(_sgd_entry), entry(_momentum_entry)
+SQUARE, ADAMS = entry(_square_entry), entry(_adam_entry)
+
+
+def launch_update(compiled: Any, params: Array, *rest: Any) -> Any:
+    """Run an entry on flat arrays and numbers, on as many threads as that is worth; return its result."""
+    workers = _threads.get_num_threads() if params.size >= _SHARED_FROM else 1
+    return _threads.launch(compiled, workers, params, *rest)
+
+
+def _update(
+    function: str, compiled: Any, grads: Array, names: str, arrays: tuple[Array, ...], values: tuple[Any, ...],
+    *variant: int,
+) -> None:  # fmt: skip
+    """Check the arrays, the parameters first and then what else is written, and run an entry; `values` are checked."""
+    if not check.plain_update((grads, *arrays)):
+        state = dict(zip(names.split(), arrays, strict=True))
         grads = writeable_alias(check.update_arrays(function, grads, **state))
-    # Floats always: an int would be another type to Numba, and compile everything once more.
-    launch_update(pair, params, grads, *averages, *variant, *map(float, values))
+    params, *averages = arrays
+    launch_update(compiled, params, grads, *averages, *variant, *values)
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
@@ -85,7 +115,7 @@ def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "sgd_update"
-    _update(name, SGD, grads, {"params": params}, numbers(name, lr=lr, weight_decay=weight_decay))
+    _update(name, SGD, grads, "params", (params,), floats(name, "lr weight_decay", lr, weight_decay))
 
 
 def momentum_update(
@@ -111,8 +141,8 @@ def momentum_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "momentum_update"
-    values = numbers(name, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    _update(name, MOMENTUM, grads, {"params": params, "velocity": velocity}, values, 0)
+    values = floats(name, "lr momentum weight_decay", lr, momentum, weight_decay)
+    _update(name, MOMENTUM, grads, "params velocity", (params, velocity), values, 0)
 
 
 def nesterov_update(
@@ -139,8 +169,8 @@ def nesterov_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "nesterov_update"
-    values = numbers(name, lr=lr, momentum=momentum, weight_decay=weight_decay)
-    _update(name, MOMENTUM, grads, {"params": params, "velocity": velocity}, values, 1)
+    values = floats(name, "lr momentum weight_decay", lr, momentum, weight_decay)
+    _update(name, MOMENTUM, grads, "params velocity", (params, velocity), values, 1)
 
 
 def adagrad_update(
@@ -162,8 +192,8 @@ def adagrad_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "adagrad_update"
-    lr, eps, decay = numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
-    _update(name, SQUARE, grads, {"params": params, "h": h}, [lr, 1, 1, eps, decay])
+    lr, eps, decay = floats(name, "lr eps weight_decay", lr, eps, weight_decay)
+    _update(name, SQUARE, grads, "params h", (params, h), (lr, 1.0, 1.0, eps, decay))
 
 
 def rmsprop_update(
@@ -197,8 +227,8 @@ def rmsprop_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "rmsprop_update"
-    lr, alpha, eps, decay = numbers(name, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay)
-    _update(name, SQUARE, grads, {"params": params, "h": h}, [lr, alpha, 1 - alpha, eps, decay])
+    lr, alpha, eps, decay = floats(name, "lr alpha eps weight_decay", lr, alpha, eps, weight_decay)
+    _update(name, SQUARE, grads, "params h", (params, h), (lr, alpha, 1.0 - alpha, eps, decay))
 
 
 def adam_update(
@@ -237,8 +267,8 @@ def adam_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "adam_update"
-    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
-    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, [*values, 0], ADAM)
+    values = floats(name, _ADAM_NUMBERS, lr, beta1, beta2, eps, weight_decay)
+    _update(name, ADAMS, grads, "params m v", (params, m, v), (step_count(name, step), *values, 0.0), ADAM)
 
 
 def adamw_update(
@@ -276,8 +306,8 @@ def adamw_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "adamw_update"
-    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay)
-    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, [*values, 0], ADAMW)
+    values = floats(name, _ADAM_NUMBERS, lr, beta1, beta2, eps, weight_decay)
+    _update(name, ADAMS, grads, "params m v", (params, m, v), (step_count(name, step), *values, 0.0), ADAMW)
 
 
 def nadam_update(
@@ -318,6 +348,6 @@ def nadam_update(
         If shapes or dtypes differ, arrays overlap, or a number is out of its range.
     """
     name = "nadam_update"
-    values = numbers(name, step=step, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
-                     momentum_decay=momentum_decay)  # fmt: skip
-    _update(name, ADAMS, grads, {"params": params, "m": m, "v": v}, values, NADAM)
+    names = f"{_ADAM_NUMBERS} momentum_decay"
+    values = floats(name, names, lr, beta1, beta2, eps, weight_decay, momentum_decay)
+    _update(name, ADAMS, grads, "params m v", (params, m, v), (step_count(name, step), *values), NADAM)

@@ -25,7 +25,6 @@ from .optimizer import (
 )
 from .optimizer_block import ADAM, ADAMW, NADAM
 
-_sgd_serial, _momentum_serial, _square_serial, _adam_serial = SGD[0], MOMENTUM[0], SQUARE[0], ADAMS[0]
 # Rules are passed as np.int64: to Numba each literal int is a type of its own, and would compile the entry once more.
 
 
@@ -70,13 +69,13 @@ def _check(sizes, positive, averages):
 def _sgd(params, grads, lr, weight_decay=0.0):
     rate, decay = float(lr), float(weight_decay)
     _check((params.size, grads.size), (rate, decay), (0.0,))
-    _sgd_serial(ALONE, params, flat(grads), rate, decay)
+    SGD(ALONE, params, flat(grads), rate, decay)
 
 
 @kernel
 def _momentum(params, grads, velocity, nesterov, lr, momentum, decay):
     _check((params.size, grads.size, velocity.size), (lr, decay), (momentum,))
-    _momentum_serial(ALONE, params, flat(grads), velocity, nesterov, lr, momentum, decay)
+    MOMENTUM(ALONE, params, flat(grads), velocity, nesterov, lr, momentum, decay)
 
 
 @_update(momentum_update)
@@ -92,7 +91,7 @@ def _nesterov_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0
 @kernel
 def _square(params, grads, h, lr, alpha, kept, added, eps, decay):
     _check((params.size, grads.size, h.size), (lr, eps, decay), (alpha,))
-    _square_serial(ALONE, params, flat(grads), h, lr, kept, added, eps, decay)
+    SQUARE(ALONE, params, flat(grads), h, lr, kept, added, eps, decay)
 
 
 @_update(adagrad_update)
@@ -111,7 +110,7 @@ def _adam(params, grads, m, v, rule, step, lr, beta1, beta2, eps, decay, momentu
     if step < 1:
         raise ValueError("optimizer update: step is counted from 1")
     _check((params.size, grads.size, m.size, v.size), (lr, eps, decay, momentum_decay), (beta1, beta2))
-    _adam_serial(ALONE, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay)
+    ADAMS(ALONE, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay)
 
 
 @_update(adam_update)

@@ -26,8 +26,8 @@ def dispatcher(what: str, function: Any) -> Any:
     TypeError
         If it is neither.
     ValueError
-        If its own loops are parallel: it runs inside the threads of a step, where one threading layer aborts the
-        process when a second parallel loop is entered.
+        If its own loops are parallel: it runs inside the threads of a step, and one of Numba's threading layers aborts
+        the process when two threads enter such loops at once.
     """
     if isinstance(function, Dispatcher):
         if function.targetoptions.get("parallel"):

@@ -13,6 +13,7 @@ from ._public import (
     ALONE,
     NO,
     NONE,
+    ONE,
     check_flags,
     check_floats,
     element_count,
@@ -24,13 +25,13 @@ from ._public import (
     read_pair,
 )
 
-_max_serial, _max_backward_serial = max_pool.FORWARD[0], max_pool.BACKWARD[0]
-_average_serial, _average_backward_serial = avg_pool.FORWARD[0], avg_pool.BACKWARD[0]
-_global_serial, _global_backward_serial = adaptive_pool.GLOBAL[0], adaptive_pool.GLOBAL_BACKWARD[0]
-_max_im2col_serial, _average_im2col_serial = pool_im2col.MAX_IM2COL[0], pool_im2col.AVERAGE_IM2COL[0]
+_max, _max_backward = max_pool.FORWARD, max_pool.BACKWARD
+_average, _average_backward = avg_pool.FORWARD, avg_pool.BACKWARD
+_global, _global_backward = adaptive_pool.GLOBAL, adaptive_pool.GLOBAL_BACKWARD
+_max_im2col, _average_im2col = pool_im2col.MAX_IM2COL, pool_im2col.AVERAGE_IM2COL
 _LIMIT = options.SIZE_LIMIT
 # What an adaptive window has for the options of `avg_pool`: as `adaptive_pool.NO_OPTIONS`.
-_NO_OPTIONS = (ALONE, ALONE, NONE, NONE, NONE, NONE, NO)
+_NO_OPTIONS = (ONE, ONE, NONE, NONE, NONE, NONE, NO)
 _count_places, _empty_place = kernel(geometry.pool_places), kernel(geometry.empty_place)
 
 
@@ -82,7 +83,7 @@ def _check_images(x_shape):
 @kernel
 def _max_direct(algorithm, x, y, argmax, x_shape, w):
     n, c, height, width = x_shape
-    _max_serial(ALONE, x, y, argmax, n * c, height, width, *w[:9], w[10])
+    _max(ALONE, x, y, argmax, n * c, height, width, *w[:9], w[10])
 
 
 @kernel
@@ -90,7 +91,7 @@ def _max_any(algorithm, x, y, argmax, x_shape, w):
     n, c, height, width = x_shape
     if algorithm == "im2col":
         cols = np.empty(element_count(c * n, w[0] * w[1], w[2] * w[3]), x.dtype)
-        _max_im2col_serial(ALONE, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
+        _max_im2col(ALONE, x, y, argmax, cols, n, c, height, width, *w[:9], w[10])
     elif algorithm == "direct":
         _max_direct(algorithm, x, y, argmax, x_shape, w)
     else:
@@ -100,7 +101,7 @@ def _max_any(algorithm, x, y, argmax, x_shape, w):
 @kernel
 def _average_direct(algorithm, x, y, x_shape, w, include_pad):
     n, c, height, width = x_shape
-    _average_serial(ALONE, x, y, n * c, height, width, *w[:6], *w[8:], include_pad)
+    _average(ALONE, x, y, n * c, height, width, *w[:6], *w[8:], include_pad)
 
 
 @kernel
@@ -108,7 +109,7 @@ def _average_any(algorithm, x, y, x_shape, w, include_pad):
     n, c, height, width = x_shape
     if algorithm == "im2col":
         cols = np.empty(element_count(c * n, w[0] * w[1], w[2] * w[3]), x.dtype)
-        _average_im2col_serial(ALONE, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
+        _average_im2col(ALONE, x, y, cols, n, c, height, width, *w[:6], *w[8:], include_pad)
     elif algorithm == "direct":
         _average_direct(algorithm, x, y, x_shape, w, include_pad)
     else:
@@ -157,7 +158,7 @@ def _max_pool2d_backward(dy, argmax, x_shape, out=None):
                 raise ValueError("max_pool2d_backward: an element of argmax is outside the plane")
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
-            _max_backward_serial(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height, width,
+            _max_backward(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height, width,
                                  dy.shape[2], dy.shape[3])
         return dx
 
@@ -199,7 +200,7 @@ def _avg_pool2d_backward(
             raise ValueError("avg_pool2d_backward: dy does not have the shape of the forward output")
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
-            _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
+            _average_backward(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
                                      np.bool_(count_include_pad))
         return dx
 
@@ -215,7 +216,7 @@ def _global_avg_pool2d(x, out=None):
         n, c, height, width = x.shape
         y = output(out, (n, c), x)
         if y.size > 0:
-            _global_serial(ALONE, flat(x), y.reshape(-1), n * c, height * width)
+            _global(ALONE, flat(x), y.reshape(-1), n * c, height * width)
         return y
 
     return call
@@ -232,7 +233,7 @@ def _global_avg_pool2d_backward(dy, x_shape, out=None):
             raise ValueError("global_avg_pool2d_backward: dy must have the shape (N, C) of x_shape")
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
-            _global_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height * width)
+            _global_backward(ALONE, flat(dy), dx.reshape(-1), n * c, height * width)
         return dx
 
     return call
@@ -250,7 +251,7 @@ def _adaptive_avg_pool2d(x, output_size, out=None):
             raise ValueError("adaptive_avg_pool2d: output_size must be at least 1, and a size that an array can have")
         y = output(out, (n, c, oh, ow), x)
         if y.size > 0:
-            _average_serial(ALONE, flat(x), y.reshape(-1), n * c, height, width, NONE, NONE, oh, ow, *_NO_OPTIONS)
+            _average(ALONE, flat(x), y.reshape(-1), n * c, height, width, NONE, NONE, oh, ow, *_NO_OPTIONS)
         return y
 
     return call
@@ -267,7 +268,7 @@ def _adaptive_avg_pool2d_backward(dy, x_shape, out=None):
             raise ValueError("adaptive_avg_pool2d_backward: the shapes of dy and x_shape do not belong together")
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
-            _average_backward_serial(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, NONE, NONE, dy.shape[2],
+            _average_backward(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, NONE, NONE, dy.shape[2],
                                      dy.shape[3], *_NO_OPTIONS)
         return dx
 

@@ -1,21 +1,18 @@
 """The compiled loop of the executor: steps, phases, tasks, rows.
 
-One parallel loop over the workers runs all steps of a call; a launch for each phase took 10 us. Within it a phase
-begins when all tasks before it are done. Each worker has a share of the tasks of a phase, the same in every step, so
-that what they use stays in its caches; a worker that is done takes from the shares of the others, so that one that is
-held up, or has not yet started, delays nobody. What a task computes depends on the task alone, so the results do not
-depend on who ran it.
+One loop over the workers runs all steps of a call. Within it a phase begins when all tasks before it are done. Each
+worker has a share of the tasks of a phase, the same in every step, so that what they use stays in its caches; a worker
+that is done takes from the shares of the others, so that one that is held up, or has not yet started, delays nobody.
+What a task computes depends on the task alone, so the results do not depend on who ran it.
 
-Nothing here waits for a worker to arrive, only for tasks that somebody has taken: where the threading layer runs one
-worker after the other, the first one does it all.
+Nothing here waits for a worker to arrive, only for tasks that somebody has taken: where one worker runs after the
+other, the first one does it all.
 
 Subnormal numbers count as zeros in all of it. Where a clock is given, each worker adds up what every row took, and
 the first one what every phase took: `clock` has the ticks of (worker, row), then of each phase.
 """
 
-import numpy as np
-
-from ._jit import entries, inline, kernel, prange
+from ._jit import entry, inline, kernel
 from .machine_state import flush_subnormals, restore_mode, ticks
 from .program import OPERANDS, OPTIONS
 from .sharing import APART, add, read, replace, take_below, wait_for
@@ -42,6 +39,7 @@ from .task import (
     make_task,
     point,
 )
+from .team import share_out
 
 AXIS_BLOCK, AXIS_GROUP, AXIS_TILE, AXIS_CHUNK = (int(axis) for axis in Axis)
 IN_FIXED, IN_WORK, IN_STORE, IN_SLOT = (int(space) for space in (Space.FIXED, Space.WORK, Space.STORE, Space.SLOT))
@@ -220,19 +218,26 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
                 clock[workers * addresses.size + p] += ticks() - began
 
 
-def _run(workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes, options, scalars,
-         hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed, partners,
-         clock):
+@kernel
+def _work_flushed(worker, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes,
+                  options, scalars, hyper, order, memory, clock):
+    """Do a worker's part with subnormal numbers as zeros."""
+    mode = flush_subnormals()
+    _work(worker, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes, options,
+          scalars, hyper, order, memory, clock)
+    restore_mode(mode)
+
+
+def _run(team, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes, options,
+         scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state, weights, predictions, unmixed,
+         partners, clock):
     """Run `steps` steps; return how many were done. ``status[worker]`` tells of an op that refused."""
     memory = (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state,
               weights, predictions, unmixed, partners)
-    for worker in prange(workers):
-        mode = flush_subnormals()
-        _work(np.int64(worker), np.int64(workers), steps, status, counters, ints, addresses, spaces, offsets, tasks,
-              phases, sizes, options, scalars, hyper, order, memory, clock)
-        restore_mode(mode)
+    share_out(team, workers, _work_flushed, (workers, steps, status, counters, ints, addresses, spaces, offsets, tasks,
+                                             phases, sizes, options, scalars, hyper, order, memory, clock))
     stopped = read(counters, _STOP)
     return steps if stopped == 0 else stopped - 1
 
 
-run_steps = entries(_run)
+run_steps = entry(_run)

@@ -37,6 +37,17 @@ def read(typingctx, counters, index):
 
 
 @intrinsic
+def write(typingctx, counters, index, value):
+    """Set a counter; who reads it reads all that was written before as well."""
+
+    def codegen(context, builder, sig, args):
+        builder.store_atomic(args[2], _place(context, builder, sig, args), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(counters, types.intp, types.int64), codegen
+
+
+@intrinsic
 def add(typingctx, counters, index, amount):
     """Add to a counter and return what it was."""
 
@@ -59,7 +70,7 @@ def replace(typingctx, counters, index, before, after):
 
 
 @intrinsic
-def _pause(typingctx):
+def pause(typingctx):
     """Tell the processor that this is a loop that waits."""
 
     def codegen(context, builder, sig, args):
@@ -93,16 +104,29 @@ def take_below(counters, index, limit):
 
 
 @inline
+def _rest(looks):
+    """Rest between two looks at a counter; return how many there were since other threads could run here."""
+    if looks < _LOOKS:
+        pause()
+        return looks + 1
+    _give_way()
+    return 0
+
+
+@inline
 def wait_for(counters, index, least, stop):
     """Wait until counter `index` is at least `least`; False where counter `stop` left 0 before."""
     looks = 0
     while read(counters, index) < least:
         if read(counters, stop) != 0:
             return False
-        looks += 1
-        if looks < _LOOKS:
-            _pause()
-        else:
-            looks = 0
-            _give_way()
+        looks = _rest(looks)
     return True
+
+
+@inline
+def wait_until(counters, index, value):
+    """Wait until counter `index` has this value."""
+    looks = 0
+    while read(counters, index) != value:
+        looks = _rest(looks)

@@ -9,51 +9,61 @@ from numba.core.errors import TypingError
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entries, prange
+from ._jit import entry, kernel
 from ._public import ALONE, check_batch, check_floats, flat, inside, output
 from .layout import gather_block, lane_samples, scatter_block
 from .simd import lanes
 from .softmax_block import log_softmax_backward_block, log_softmax_block, softmax_backward_block, softmax_block
+from .team import share_out
+
+
+@kernel
+def _forward_lanes(b, log, x, y, n, channels, pixels):
+    """Make the outputs of as many samples as a vector has lanes."""
+    L = lanes(x)
+    size = channels * pixels
+    m = np.empty(2 * size * L, x.dtype)
+    samples = np.empty(L, np.int64)
+    valid = lane_samples(samples, b * L, n)
+    gather_block(x, size, samples, 0, m, 0)
+    if log:
+        log_softmax_block(m, 0, pixels * L, m, size * L, pixels * L, channels, pixels)
+    else:
+        softmax_block(m, 0, pixels * L, m, size * L, pixels * L, channels, pixels)
+    scatter_block(m, size * L, size, valid, y, b * L * size)
+
+
+@kernel
+def _backward_lanes(b, log, dy, y, dx, n, channels, pixels):
+    L = lanes(y)
+    size = channels * pixels
+    stride = pixels * L
+    m = np.empty(3 * size * L, y.dtype)
+    samples = np.empty(L, np.int64)
+    valid = lane_samples(samples, b * L, n)
+    gather_block(dy, size, samples, 0, m, 0)
+    gather_block(y, size, samples, 0, m, size * L)
+    if log:
+        log_softmax_backward_block(m, 0, stride, m, size * L, stride, m, 2 * size * L, stride, channels, pixels)
+    else:
+        softmax_backward_block(m, 0, stride, m, size * L, stride, m, 2 * size * L, stride, channels, pixels)
+    scatter_block(m, 2 * size * L, size, valid, dx, b * L * size)
 
 
 @functools.cache
-def _forward_entries(log):
-    def softmax_entry(workers, x, y, n, channels, pixels):
-        L = lanes(x)
-        size = channels * pixels
-        for b in prange(-(-n // L)):
-            m = np.empty(2 * size * L, x.dtype)
-            samples = np.empty(L, np.int64)
-            valid = lane_samples(samples, b * L, n)
-            gather_block(x, size, samples, 0, m, 0)
-            if log:
-                log_softmax_block(m, 0, pixels * L, m, size * L, pixels * L, channels, pixels)
-            else:
-                softmax_block(m, 0, pixels * L, m, size * L, pixels * L, channels, pixels)
-            scatter_block(m, size * L, size, valid, y, b * L * size)
+def _forward_entry(log):
+    def softmax_entry(team, x, y, n, channels, pixels):
+        share_out(team, -(-n // lanes(x)), _forward_lanes, (log, x, y, n, channels, pixels))
 
-    return entries(softmax_entry)
+    return entry(softmax_entry)
 
 
 @functools.cache
-def _backward_entries(log):
-    def softmax_backward_entry(workers, dy, y, dx, n, channels, pixels):
-        L = lanes(y)
-        size = channels * pixels
-        stride = pixels * L
-        for b in prange(-(-n // L)):
-            m = np.empty(3 * size * L, y.dtype)
-            samples = np.empty(L, np.int64)
-            valid = lane_samples(samples, b * L, n)
-            gather_block(dy, size, samples, 0, m, 0)
-            gather_block(y, size, samples, 0, m, size * L)
-            if log:
-                log_softmax_backward_block(m, 0, stride, m, size * L, stride, m, 2 * size * L, stride, channels, pixels)
-            else:
-                softmax_backward_block(m, 0, stride, m, size * L, stride, m, 2 * size * L, stride, channels, pixels)
-            scatter_block(m, 2 * size * L, size, valid, dx, b * L * size)
+def _backward_entry(log):
+    def softmax_backward_entry(team, dy, y, dx, n, channels, pixels):
+        share_out(team, -(-n // lanes(y)), _backward_lanes, (log, dy, y, dx, n, channels, pixels))
 
-    return entries(softmax_backward_entry)
+    return entry(softmax_backward_entry)
 
 
 def _run_forward(name: str, log: bool, x: Array, out: Array | None) -> Array:
@@ -63,7 +73,7 @@ def _run_forward(name: str, log: bool, x: Array, out: Array | None) -> Array:
     n, channels = source.shape[:2]
     workers = _threads.workers_for(n, 30 * source.size)
     arrays = (flat_alias(source), y.reshape(-1))
-    _threads.launch(_forward_entries(log), workers, *arrays, n, channels, prod(source.shape[2:]))
+    _threads.launch(_forward_entry(log), workers, *arrays, n, channels, prod(source.shape[2:]))
     return y
 
 
@@ -76,7 +86,7 @@ def _run_backward(name: str, log: bool, dy: Array, y: Array, out: Array | None) 
     n, channels = value.shape[:2]
     workers = _threads.workers_for(n, (30 if log else 10) * value.size)
     arrays = (flat_alias(gradient), flat_alias(value), dx.reshape(-1))
-    _threads.launch(_backward_entries(log), workers, *arrays, n, channels, prod(value.shape[2:]))
+    _threads.launch(_backward_entry(log), workers, *arrays, n, channels, prod(value.shape[2:]))
     return dx
 
 
@@ -178,7 +188,7 @@ def _bind(forward, backward, log):
         check_floats(forward.__name__, x)
         if x.ndim < 2:
             raise TypingError(axes)
-        serial, _ = _forward_entries(log)
+        serial = _forward_entry(log)
 
         def call(x, out=None):
             check_batch(x.shape)
@@ -194,7 +204,7 @@ def _bind(forward, backward, log):
         check_floats(backward.__name__, dy, y)
         if y.ndim < 2:
             raise TypingError(axes)
-        serial, _ = _backward_entries(log)
+        serial = _backward_entry(log)
 
         def call(dy, y, out=None):
             if dy.shape != y.shape:
