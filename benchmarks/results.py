@@ -39,7 +39,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 def machine(row: Row) -> str:
     """Name the processor, its vectors, and the threads of a row."""
     name: str = row["conditions"].partition(";")[0]
-    return name
+    return name.partition(" (")[0]  # older rows name what started the threads
 
 
 def markdown(found: Mapping[str, Sequence[Row]]) -> str:

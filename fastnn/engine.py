@@ -126,12 +126,13 @@ class Engine:
         batch_size = next((value for value in args if isinstance(value, int)), len(x))
         arrays = tuple([(value.dtype, value.ndim) for value in (x, *args) if isinstance(value, np.ndarray)])
         given = [name for name, value in options.items() if value is not None]
-        return method, _few_samples(batch_size, self.dtype), arrays, options.get("augmentation"), *given
+        lanes = _block_lanes(batch_size, self.dtype, method in ("train", "gradients"))
+        return method, lanes, arrays, options.get("augmentation"), *given
 
 
 @functools.lru_cache(256)
-def _few_samples(batch_size: int, dtype: np.dtype[Any]) -> bool:
-    """Whether kernels for single samples run."""
-    from fastnn_kernels.executor import few_samples
+def _block_lanes(batch_size: int, dtype: np.dtype[Any], training: bool) -> int:
+    """Tell how many samples kernels take at once."""
+    from fastnn_kernels.lane_blocks import block_lanes
 
-    return few_samples(batch_size, dtype)
+    return block_lanes(batch_size, dtype, training=training)

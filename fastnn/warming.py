@@ -25,7 +25,7 @@ def warmup(model: Sequential, batch_size: int = 32) -> float:
     """Compile all kernels that a model needs, or load them from the cache, so that later calls start at once.
 
     The model is left as it is. After compile() these are the kernels of fit, train_step, evaluate, gradients and
-    predict, before it those of predict alone. A batch much smaller than a vector has kernels of its own.
+    predict, before it those of predict alone. Small batches have kernels of their own.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def threads(n: int) -> Iterator[set[int]]:
 
     _threads.set_num_threads(n)
     try:
-        with patch.object(_threads, "_PARALLEL_FROM", 0), patch.object(_threads, "launch", noting_launch):
+        with patch.object(_threads, "_WORK_EACH", 1), patch.object(_threads, "launch", noting_launch):
             yield used
     finally:
         _threads.set_num_threads(before)

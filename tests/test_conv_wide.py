@@ -129,7 +129,7 @@ def test_the_bits_are_the_same_for_any_number_of_threads(case, images):
     given = arrays((images, *case[1:]), np.float32)
     with threads(1):
         one = results(fk, *given)
-    with patch.object(conv._threads, "_PARALLEL_FROM", 0), threads(2):
+    with patch.object(conv._threads, "_WORK_EACH", 1), threads(2):
         two = results(fk, *given)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -196,7 +196,7 @@ def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, ima
     x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
     with threads(1):
         one = fk.conv2d_backward(dy, x, w, **options)
-    with patch.object(conv._threads, "_PARALLEL_FROM", 0), threads(2):
+    with patch.object(conv._threads, "_WORK_EACH", 1), threads(2):
         two = fk.conv2d_backward(dy, x, w, **options)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -20,10 +20,12 @@ from tapes import (
     trained,
 )
 
+from fastnn_kernels._jit import VECTOR_BYTES
 from fastnn_kernels.executor import Executor
+from fastnn_kernels.lane_blocks import block_lanes
 from fastnn_kernels.update import Update
 
-BATCHES = (1, 3, 16, 17, 128)
+BATCHES = (1, 3, 7, 16, 17, 128)
 
 
 @pytest.mark.parametrize("net", SMALL)
@@ -46,7 +48,7 @@ def test_gradients_of_larger_nets_equal_the_reference(net):
 def test_gradients_in_float32_equal_the_reference(net):
     tape = ALL[net]()
     executor, reference = both(tape, np.float32)
-    for n in (3, 17, 128):
+    for n in (3, 7, 12, 17, 128):
         assert_equal_gradients(executor, reference, *data(tape, n, np.float32))
 
 
@@ -57,13 +59,28 @@ def test_images_too_large_for_lane_blocks_run_one_by_one(net, monkeypatch):
     executor, reference = both(tape, np.float64)
     for n in (17, 40):
         assert_equal_gradients(executor, reference, *data(tape, n, np.float64))
-    assert {lanes for lanes in map(executor._lanes_for, (1, 17, 1000))} == {1}
+    assert {executor._lanes_for(n, training=True) for n in (1, 17, 1000)} == {1}
 
 
-def test_only_small_batches_run_one_by_one():
-    executor, _ = both(lenet(), np.float32)
-    half = executor.lanes // 2
-    assert [executor._lanes_for(n) for n in (1, half - 1, half, 1000)] == [1, 1, executor.lanes, executor.lanes]
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_batches_have_small_blocks(dtype, training):
+    executor, _ = both(lenet(), dtype)
+    whole = executor.lanes
+    chosen = [executor._lanes_for(n, training=training) for n in range(1, 2 * whole + 1)]
+    assert chosen == sorted(chosen)
+    assert chosen[0] == 1
+    assert {*chosen[whole:], executor._lanes_for(1000, training=training)} == {whole}
+    assert {*chosen} <= ({1, whole // 2, whole} if training else {1, whole})
+
+
+@pytest.mark.skipif(VECTOR_BYTES < 64, reason="vectors are short here")
+@pytest.mark.parametrize("halves", [False, True])
+def test_half_vectors_are_taken_where_they_cost_no_more(halves, monkeypatch):
+    monkeypatch.setattr("fastnn_kernels.lane_blocks.HALVES_VECTORS", halves)
+    single = np.dtype(np.float32)
+    chosen = [block_lanes(n, single, training=True) for n in (5, 6, 8, 9, 16, 17)]
+    assert chosen == [1, 8, 8, *([8, 8] if halves else [16, 16]), 16]
 
 
 def test_the_reference_interpreter_leaves_the_tape_as_it_was():

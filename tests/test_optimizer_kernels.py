@@ -8,9 +8,11 @@ import pytest
 from helpers import assert_refused, examples
 from hypothesis import given
 from hypothesis import strategies as st
+from tapes import threads
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
+from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.optimizer import SGD
 
 Array = np.ndarray
@@ -214,6 +216,22 @@ def test_numbers_of_any_kind_compile_once() -> None:
     for lr in (1, np.float32(1), np.int64(1)):
         fk.sgd_update(np.ones(3), np.ones(3), lr=lr, weight_decay=lr)
     assert len(SGD.signatures) == compiled
+
+
+@pytest.mark.skipif(THREAD_LIMIT < 2, reason="this process has one thread")
+@both_dtypes
+@each_update
+def test_one_thread_and_two_give_the_same_bits(name: str, dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    given = [np.abs(rng.standard_normal(100_003)).astype(dtype) for _ in range(2 + STATES[name])]
+    results = []
+    for n in (1, 2, 2):
+        arrays = [array.copy() for array in given]
+        with threads(n) as used:
+            update(fk, name, *arrays, weight_decay=0.1)
+        assert used == {n}
+        results.append(b"".join(array.tobytes() for array in arrays))
+    assert results[0] == results[1] == results[2]
 
 
 @both

@@ -53,7 +53,7 @@ def test_a_run_takes_the_place_of_the_one_before(tmp_path, monkeypatch):
 def test_each_machine_has_rows_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "JSON", tmp_path / "results.json")
     monkeypatch.setattr(results, "MARKDOWN", tmp_path / "RESULTS.md")
-    there = ROW | {"conditions": "there, avx2, 2 threads (tbb); Python 3", "fastnn": 77.0}
+    there = ROW | {"conditions": "there, avx2, 2 threads; Python 3", "fastnn": 77.0}
     results.record("training", [ROW])
     results.record("training", [there | {"fastnn": 1.0}])
     results.record("training", [there])

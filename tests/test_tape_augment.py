@@ -70,8 +70,8 @@ def test_the_same_bits_as_public_kernels_on_each_batch(steps, halo, monkeypatch)
         order = np.random.default_rng(n).permutation(n)
         executor, by_hand = make(Executor, tape, np.float32, SGD), make(Executor, plain, np.float32, SGD)
         told = train(executor, x, y, order, batch)
-        lanes = executor._lanes_for(batch)
-        monkeypatch.setattr(by_hand, "_lanes_for", lambda _, lanes=lanes: lanes)  # also for a smaller last batch
+        lanes = executor._lanes_for(batch, training=True)
+        monkeypatch.setattr(by_hand, "_lanes_for", lambda *_, lanes=lanes, **__: lanes)  # also for a smaller last batch
         for step, start in enumerate(range(0, n, batch)):
             part = order[start : start + batch]
             images, targets = augmented_by_hand(steps, fastnn_kernels, x[part], y[part], 3 + step)

@@ -5,6 +5,7 @@ import pytest
 from model_helpers import assert_same, small_data, small_layers, small_model, state_of
 
 import fastnn as fn
+from fastnn_kernels._jit import lane_count
 
 X, Y = small_data(20)
 
@@ -29,7 +30,11 @@ def test_after_warmup_nothing_is_compiled():
 
 def test_calls_that_take_other_kernels_count_as_compiling(monkeypatch):
     # Where a vector has two lanes, one sample is not few.
-    monkeypatch.setattr("fastnn_kernels.executor.few_samples", lambda batch, dtype: batch == 1)
+    def block_lanes(batch, dtype, training):
+        return 1 if batch == 1 else lane_count(64)
+
+    monkeypatch.setattr("fastnn_kernels.executor.block_lanes", block_lanes)
+    monkeypatch.setattr("fastnn.engine._block_lanes", block_lanes)
     model = small_model("compiled")
     model.evaluate(X, Y)
     for x, y in ((X[:1], Y[:1]), (X, np.eye(5)[Y]), (X.astype(np.float32), Y)):

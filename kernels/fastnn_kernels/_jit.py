@@ -1,7 +1,7 @@
 """The one door to Numba: flags, lanes and the decorators that every kernel uses.
 
 No other file names `njit` or `cfunc`, sets a flag, or reads a ``NUMBA_*`` variable; a test walks the tree.
-The disk cache is in `_cache.py`, threads are in `_threads.py`.
+The disk cache is in `_cache.py`, threads are in `_threads.py`, `_team.py` and `team.py`.
 """
 
 import functools
@@ -19,6 +19,7 @@ from ._inner import InnerCompiler
 
 # No fastmath: kernels say `vfma` where they want one rounding, and nothing may reorder sums that cross lanes or
 # blocks, or assume that there is no NaN. error_model "numpy": a division by zero gives inf and needs no branch.
+# forceinline: else a function inherits it from an inlined one during whose compilation it is compiled.
 _FLAGS = {"error_model": "numpy", "nogil": True, "boundscheck": None, "fastmath": False, "forceinline": False}
 # Kernels called by compiled code only: without the wrappers for calls from Python and C, a third of the compile time.
 _INNER = {**_FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -46,6 +47,8 @@ ISA, VECTOR_BYTES = (
     else ("avx2" if "avx2" in _FEATURES else "avx", 32) if _FEATURES & {"avx", "avx2"}
     else ("neon" if IS_ARM else "sse2", 16)
 )
+# Processors that multiply half a vector of 512 bits in half the time.
+HALVES_VECTORS = VECTOR_BYTES == 64 and CPU_NAME in ("znver4", "icelake-client", "tigerlake", "rocketlake")
 # Accumulators of a register tile: 32 vector registers with AVX-512 and NEON, 16 elsewhere.
 FEW_REGISTERS = VECTOR_BYTES != 64 and not IS_ARM
 TILE_LIMIT = 12 if FEW_REGISTERS else 24

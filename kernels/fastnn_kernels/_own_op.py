@@ -36,7 +36,7 @@ def register_op(
     `backward` are ``d`` and the output's name, then any of `forward`'s, and last ``d`` and the name of each operand.
     Outputs arrive filled with zeros; operands cannot be written.
 
-    Each call gets the samples of a lane block (16 at most, in a small batch one), not the whole batch: what a sample
+    Each call gets the samples of a lane block (16 at most, fewer in a small batch), not the whole batch: what a sample
     gives must not depend on the others. Gradients of parameters are sums over the samples given; the blocks are summed
     behind it in a fixed order. Several threads call the functions at the same time.
 

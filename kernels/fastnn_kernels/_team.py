@@ -13,10 +13,10 @@ import numpy as np
 
 from ._arrays import Array, aligned_zeros
 from ._jit import THREAD_LIMIT
-from .team import BED, BELL, LINE, SERVE
+from .team import BED, BELL, COUNT, LINE, SERVE
 
 # Seconds that a thread looks for the next loop before it sleeps. To wake it costs the caller some 5 us, and the thread
-# is there after some 50.
+# is there after some 50 (a virtual machine on Zen 4, 2026-11-27).
 _PATIENCE = 200e-6
 _LOOKS = 1000
 
@@ -62,9 +62,11 @@ class Team:
         try:
             while self._members < count - 1:
                 self._start(self._members + 1)
-        except (OSError, RuntimeError):  # no more files or threads in this system, or the interpreter is ending
+        except (OSError, RuntimeError):
+            # No more files or threads in this system, or the interpreter is ending. We do not ask again: each call
+            # would, in vain.
             count = self._limit = self._members + 1
-        self._words[0] = self._count = count
+        self._words[COUNT] = self._count = count
 
     def _start(self, number: int) -> None:
         looks = self._looks(number)
@@ -91,6 +93,7 @@ class Team:
 
     def forsake(self) -> None:
         """Close what the threads sleep on, in a child that has none of them."""
+        self._words[COUNT] = self._count = self._limit = 1  # for a call that the child is in the middle of
         for number in range(1, self._members + 1):
             _unmake(self._words[number * LINE :])
 
@@ -106,8 +109,8 @@ def current() -> Team:
 def _renew() -> None:
     """Start with a team of its own in a forked child, whose copy of the lock nobody may ever open."""
     global _team
-    _team.forsake()
-    _team = Team()
+    forsaken, _team = _team, Team()
+    forsaken.forsake()
 
 
 if hasattr(os, "register_at_fork"):

@@ -50,7 +50,8 @@ def floats(function: str, names: str, *values: Any) -> tuple[float, ...]:
     try:
         return _kept_floats(function, names, *values)
     except TypeError:  # of a number, or since one cannot be kept: an array
-        return _kept_floats.__wrapped__(function, names, *values)
+        pass
+    return _kept_floats.__wrapped__(function, names, *values)
 
 
 def step_count(function: str, step: Any) -> float:

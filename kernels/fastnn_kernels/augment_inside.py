@@ -1,4 +1,4 @@
-"""Augmentation for compiled callers: the serial entries of `augment.py` behind the public names."""
+"""Augmentation for compiled callers: the entries of `augment.py`, without a team, behind the public names."""
 
 import numpy as np
 from numba.core import types
@@ -106,7 +106,7 @@ def _flip_inside(x, seed, step, horizontal=True, vertical=False, probability=0.5
         key0, key1, number, count, first = read_stream(seed, step, _number(_FLIP, op), sample_offset, n)
         y = output(out, x.shape, x)
         FLIP(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first,
-                     bool(horizontal), bool(vertical), float(probability))
+             bool(horizontal), bool(vertical), float(probability))
         return y
 
     return call
@@ -126,7 +126,7 @@ def _crop_inside(x, padding, seed, step, size=None, fill=0.0, op=0, sample_offse
         key0, key1, number, count, first = read_stream(seed, step, _number(_CROP, op), sample_offset, n)
         y = output(out, (n, c, oh, ow), x)
         WINDOW(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, oh, ow,
-                       places_h, places_w, ph, pw, _finite(fill))
+               places_h, places_w, ph, pw, _finite(fill))
         return y
 
     return call
@@ -145,7 +145,7 @@ def _shift_inside(x, max_shift, seed, step, fill=0.0, op=0, sample_offset=0, out
         key0, key1, number, count, first = read_stream(seed, step, _number(_SHIFT, op), sample_offset, n)
         y = output(out, x.shape, x)
         WINDOW(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, height,
-                       width, places_h, places_w, mh, mw, _finite(fill))
+               width, places_h, places_w, mh, mw, _finite(fill))
         return y
 
     return call
@@ -163,7 +163,7 @@ def _rotate_inside(x, degrees, seed, step, fill=0.0, op=0, sample_offset=0, out=
         key0, key1, number, count, first = read_stream(seed, step, _number(_ROTATE, op), sample_offset, n)
         y = output(out, x.shape, x)
         ROTATE(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, low, high,
-                       _finite(fill))
+               _finite(fill))
         return y
 
     return call
@@ -181,7 +181,7 @@ def _cutout_inside(x, size, seed, step, fill=0.0, op=0, sample_offset=0, out=Non
         key0, key1, number, count, first = read_stream(seed, step, _number(_CUTOUT, op), sample_offset, n)
         y = output(out, x.shape, x)
         CUTOUT(ALONE, flat(x), y.reshape(-1), n, c, height, width, key0, key1, number, count, first, size_h,
-                       size_w, _finite(fill))
+               size_w, _finite(fill))
         return y
 
     return call
@@ -205,7 +205,7 @@ def _mixup_inside(x, target, alpha, seed, step, op=0, sample_offset=0):
         key0, key1, number, count, first = read_stream(seed, step, _number(_MIXUP, op), sample_offset, n)
         y, mixed = np.empty(x.shape, x.dtype), np.empty(target.shape, x.dtype)
         MIXUP(ALONE, flat(x), flat(target), np.empty(n, np.int64), y.reshape(-1), mixed.reshape(-1), n,
-                      size, classes, key0, key1, number, count, first, float(alpha))
+              size, classes, key0, key1, number, count, first, float(alpha))
         return y, mixed
 
     return call

@@ -256,8 +256,6 @@ def batch_norm_backward(
     return dx, dgamma, dbeta
 
 
-
-
 @inside(batch_norm)
 def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     check_floats("batch_norm", x, gamma, beta, in_place=(running_mean, running_var))
@@ -274,7 +272,7 @@ def _batch_norm_inside(x, gamma, beta, running_mean, running_var, training, mome
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
         _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), running_mean, running_var, mean,
-                        inv_std, n, channels, pixels, bool(training), float(momentum), float(eps))
+                 inv_std, n, channels, pixels, bool(training), float(momentum), float(eps))
         return y, mean, inv_std
 
     return call
@@ -293,7 +291,7 @@ def _batch_norm_backward_inside(dy, x, gamma, mean, inv_std, training=True):
         dx = np.empty(x.shape, x.dtype)
         dgamma, dbeta = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
         _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
-                         dbeta, n, channels, pixels, bool(training))
+                  dbeta, n, channels, pixels, bool(training))
         return dx, dgamma, dbeta
 
     return call

@@ -146,8 +146,6 @@ def max_norm(w: Array, limit: float, *, axis: int | None = None) -> None:
     _threads.launch(_max_norm, workers, weights.reshape(-1), outer, units, inner, bound)
 
 
-
-
 @kernel
 def _check_limit(limit):
     """Check in compiled code; NaN fails every comparison."""

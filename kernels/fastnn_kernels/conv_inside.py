@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution for compiled callers: the serial entries behind the public names."""
+"""Convolution and transposed convolution for compiled callers: the entries, without a team, behind the public names."""
 
 import numpy as np
 from numba.extending import overload

@@ -75,6 +75,7 @@ class _Rows(Executor):
             # Scratch of a whole batch: all programs share what there is, and threads of Python do not wait for it.
             self._arena = borrow(0, self.dtype)
             try:
+                # Always "forward": a block has whole vectors then, as `_kept` takes for granted, or is one sample.
                 self._run_alone("forward", x, y, np.arange(n), n, np.zeros((1, 2)), None, result)
             finally:
                 give_back(self._arena)

@@ -186,7 +186,6 @@ def categorical_cross_entropy(prediction: Array, target: Array, *, reduction: st
 # ---- in compiled code
 
 
-
 def _reduced(losses, reduction, n, like):
     """Return the loss that a reduction asks for, in compiled code."""
     raise NotImplementedError("for compiled code")
@@ -271,7 +270,7 @@ def _softmax_inside(prediction, target, class_weight=None, ignore_index=-100, la
         labels, soft = _targets(prediction, target, ignore_index)
         losses, d = np.zeros(max(1, n)), np.empty((n, classes), prediction.dtype)
         _softmax(ALONE, flat(prediction), labels, soft, use_soft, weights, use_weights, np.int64(ignore_index),
-                        float(label_smoothing), np.bool_(mean), np.bool_(reduce), losses, d.reshape(-1), n, classes)
+                 float(label_smoothing), np.bool_(mean), np.bool_(reduce), losses, d.reshape(-1), n, classes)
         return _reduced(losses, reduction, n, prediction), d
 
     return call

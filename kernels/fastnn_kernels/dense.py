@@ -141,8 +141,6 @@ def dense_backward(dy: Array, x: Array, w: Array) -> tuple[Array, Array, Array]:
     return dx, dw, db
 
 
-
-
 @inside(dense)
 def _dense_inside(x, w, b=None, out=None):
     check_floats("dense", x, w, *(() if is_missing(b) else (b,)))

@@ -131,8 +131,6 @@ def dropout_backward(dy: Array, mask: Array, *, out: Array | None = None) -> Arr
     return dx
 
 
-
-
 @inside(dropout)
 def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
     check_floats("dropout", x)
@@ -148,7 +146,7 @@ def _dropout_inside(x, rate, seed, step, op=0, sample_offset=0):
         y, mask = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
         scale = 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
         _forward(ALONE, flat(x), y.reshape(-1), mask.reshape(-1), x.shape[0], size, key0, key1, number, count,
-                        first, np.int64(round(rate * 2.0**32)), scale)
+                 first, np.int64(round(rate * 2.0**32)), scale)
         return y, mask
 
     return call

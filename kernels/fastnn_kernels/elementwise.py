@@ -72,14 +72,14 @@ def backward(
 @functools.cache
 def forward_inside(name, kind, option_name="option"):
     """Return the function (x, out, option) that compiled callers run; the option must be at least 0."""
-    serial = _forward_entry(kind)
+    compiled = _forward_entry(kind)
     message = f"{name}: {option_name} must be finite and at least 0"
 
     def call(x, out, option):
         if not 0 <= option < inf:
             raise ValueError(message)
         y = output(out, x.shape, x)
-        serial(ALONE, flat(x), y.reshape(-1), float(option))
+        compiled(ALONE, flat(x), y.reshape(-1), float(option))
         return y
 
     return kernel(tell_apart(call, name, kind))
@@ -88,7 +88,7 @@ def forward_inside(name, kind, option_name="option"):
 @functools.cache
 def backward_inside(name, kind, option_name="option"):
     """Return the function (dy, v, out, option) that compiled callers run."""
-    serial = _backward_entry(kind)
+    compiled = _backward_entry(kind)
     message = f"{name}: {option_name} must be finite and at least 0"
     shapes = f"{name}: dy and the array behind it have different shapes"
 
@@ -98,7 +98,7 @@ def backward_inside(name, kind, option_name="option"):
         if not 0 <= option < inf:
             raise ValueError(message)
         dx = output(out, v.shape, v)
-        serial(ALONE, flat(dy), flat(v), dx.reshape(-1), float(option))
+        compiled(ALONE, flat(dy), flat(v), dx.reshape(-1), float(option))
         return dx
 
     return kernel(tell_apart(call, name, kind))

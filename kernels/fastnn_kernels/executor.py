@@ -18,6 +18,7 @@ from .augmentation import Augmentation
 from .batches import batch_weights
 from .clock import Clock
 from .convert import BYTES, OTHER, SAME
+from .lane_blocks import block_lanes
 from .memory import Memory
 from .ops.function_loss import Target, target_of, with_target
 from .own_error import STATUS_TEXTS, raise_own
@@ -63,11 +64,6 @@ class StepError(RuntimeError):
         super().__init__(f"step {steps} of this call stopped with {reason}; parameters are as before that step")
         self.steps = steps
         self.status = status
-
-
-def few_samples(batch: int, dtype: np.dtype[Any]) -> bool:
-    """Whether most lanes of a vector would be spare, so that kernels for single samples run."""
-    return 2 * batch < lane_count(dtype.itemsize * 8)
 
 
 class _Compiled(NamedTuple):
@@ -197,15 +193,10 @@ class Executor:
         self._run("forward", x, nothing, np.arange(len(x)), batch_size, np.zeros((steps, 2)), None, result)
         return result
 
-    def _lanes_for(self, batch: int) -> int:
-        """Choose the samples of a lane block: as many as a vector has lanes, or one (see `Machine`).
-
-        One where most lanes would be spare, or where a block of such images would be out of all proportion to the
-        caches. It may depend on shapes and batch, never on threads.
-        """
-        if few_samples(batch, self.dtype) or self._elements * self.lanes * self.dtype.itemsize > _BLOCK_BYTES:
-            return 1
-        return self.lanes
+    def _lanes_for(self, batch: int, *, training: bool) -> int:
+        """Choose the samples of a lane block: one where more would be out of all proportion to the caches."""
+        lanes = block_lanes(batch, self.dtype, training=training)
+        return 1 if self._elements * lanes * self.dtype.itemsize > _BLOCK_BYTES else lanes
 
     def _compile(
         self,
@@ -220,7 +211,8 @@ class Executor:
         """Lay out the step of this kind and compile its ops."""
         machine = Machine(lanes, TILE_LIMIT, self.lanes)
         program = self._program(machine, kind, source, weighted, predictions, augmentation, target)
-        task = TaskType(types.float32 if self.dtype == np.float32 else types.float64, narrow=lanes == 1)
+        dtype = types.float32 if self.dtype == np.float32 else types.float64
+        task = TaskType(dtype, 0 if lanes == self.lanes else lanes)
         compiled = [op_address(call.function, task) for call in program.calls]
         return _Compiled(
             program,
@@ -282,7 +274,8 @@ class Executor:
             self.tape.check_weights()
         # Not that of a last, smaller batch in a call of its own: it gets the form that it has behind others.
         batch = batch_size
-        lanes = self._lanes_for(batch)
+        training = kind in ("train", "gradients")
+        lanes = self._lanes_for(batch, training=training)
         augmentation = self.tape.augmentation if kind == "train" else ()
         mixes = kind == "train" and self.tape.mixes
         target = None if kind == "forward" else target_of(self.tape, y, mixes)
@@ -294,7 +287,7 @@ class Executor:
         if end > self._arena.size:
             self._arena = aligned_zeros(end, self.dtype)
         sizes = laid_out.copy()
-        sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, kind in ("train", "gradients")
+        sizes[BATCH_SIZE], sizes[IS_TRAINING] = batch, training
         sizes[IS_SOFT] = y.dtype == self.dtype
         targets = as_bytes(y)
         mixed, partners = targets, _NO_PARTNERS

@@ -1,4 +1,4 @@
-"""Group and layer normalisation for compiled callers: the same checks, in compiled code, and the serial entries."""
+"""Group and layer normalisation for compiled callers: the same checks, in compiled code, no team."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def _group_norm_inside(x, gamma, beta, groups, eps=1e-5):
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
         _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1),
-                        inv_std.reshape(-1), n, channels, pixels, groups, float(eps))
+                 inv_std.reshape(-1), n, channels, pixels, groups, float(eps))
         return y, mean, inv_std
 
     return call
@@ -41,7 +41,7 @@ def _group_norm_backward_inside(dy, x, gamma, mean, inv_std, groups):
             raise ValueError("group_norm_backward: gamma, mean or inv_std has another shape than x needs")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(channels, x.dtype), np.empty(channels, x.dtype)
         _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1), dgamma,
-                         dbeta, n, channels, pixels, groups)
+                  dbeta, n, channels, pixels, groups)
         return dx, dgamma, dbeta
 
     return call
@@ -61,7 +61,7 @@ def _layer_norm_inside(x, gamma, beta, eps=1e-5):
         y = np.empty(x.shape, x.dtype)
         mean, inv_std = np.empty(x.shape[:axes], x.dtype), np.empty(x.shape[:axes], x.dtype)
         _forward(ALONE, flat(x), y.reshape(-1), flat(gamma), flat(beta), mean.reshape(-1), inv_std.reshape(-1),
-                        mean.size, gamma.size, 1, 1, float(eps))
+                 mean.size, gamma.size, 1, 1, float(eps))
         return y, mean, inv_std
 
     return call
@@ -82,7 +82,7 @@ def _layer_norm_backward_inside(dy, x, gamma, mean, inv_std):
             raise ValueError("layer_norm_backward: mean and inv_std need the shape of the first axes of x")
         dx, dgamma, dbeta = np.empty(x.shape, x.dtype), np.empty(gamma.shape, x.dtype), np.empty(gamma.shape, x.dtype)
         _backward(ALONE, flat(dy), flat(x), flat(gamma), flat(mean), flat(inv_std), dx.reshape(-1),
-                         dgamma.reshape(-1), dbeta.reshape(-1), mean.size, gamma.size, 1, 1)
+                  dgamma.reshape(-1), dbeta.reshape(-1), mean.size, gamma.size, 1, 1)
         return dx, dgamma, dbeta
 
     return call

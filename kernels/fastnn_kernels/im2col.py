@@ -141,8 +141,6 @@ def col2im(
     return x
 
 
-
-
 @inside(im2col)
 def _im2col_inside(x, kernel_size, stride=1, padding=0, dilation=1, out=None):
     check_floats("im2col", x)

@@ -84,8 +84,6 @@ def delta_update(w: Array, x: Array, target: Array, y: Array, *, eta: float) -> 
     _add_product(weights, inputs, wanted - outputs, float(rate))
 
 
-
-
 @kernel
 def _add_product_inside(w, x, d, eta):
     n, n_in = x.shape

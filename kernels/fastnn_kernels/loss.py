@@ -227,7 +227,7 @@ def loss_inside(kind, prediction, target, reduction, delta):
 
 @overload(loss_inside, prefer_literal=True)
 def _choose_inside(kind, prediction, target, reduction, delta):
-    serial = _entry(literal_value(kind))
+    compiled = _entry(literal_value(kind))
     each_sample = literal_value(kind) in OF_SAMPLES
     dtype = prediction.dtype
 
@@ -238,24 +238,24 @@ def _choose_inside(kind, prediction, target, reduction, delta):
         row = max(1, prediction.size // max(1, n)) if each_sample else _ROW
         sums, d = np.zeros(max(1, -(-prediction.size // row))), np.empty(prediction.shape, dtype)
         scale = 1.0 / max(1, n if each_sample else prediction.size) if mean else 1.0
-        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, NO, YES, scale,
-               float(delta))
+        compiled(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums, row, NO, YES, scale,
+                 float(delta))
         return prediction.dtype.type(sums[0]), d
 
     def of_samples(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         n = prediction.shape[0]
         sums, d = np.zeros(n), np.empty(prediction.shape, dtype)
-        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
-               max(1, prediction.size // max(1, n)), NO, NO, 1.0, float(delta))
+        compiled(ALONE, flat(prediction), flat(target), d.reshape(-1), np.empty(0, dtype), sums,
+                 max(1, prediction.size // max(1, n)), NO, NO, 1.0, float(delta))
         return sums.astype(dtype), d
 
     def of_elements(kind, prediction, target, reduction, delta):
         _check_targets(kind, prediction, target)
         losses, d = np.empty(prediction.shape, dtype), np.empty(prediction.shape, dtype)
         sums = np.zeros(-(-prediction.size // _CHUNK))
-        serial(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _ROW, YES, NO, 1.0,
-               float(delta))
+        compiled(ALONE, flat(prediction), flat(target), d.reshape(-1), losses.reshape(-1), sums, _ROW, YES, NO, 1.0,
+                 float(delta))
         return losses, d
 
     if literal_value(reduction) != "none":

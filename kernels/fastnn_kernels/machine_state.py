@@ -50,6 +50,12 @@ def emit_pause(builder: Any) -> None:
 
 
 @intrinsic
+def floating_mode(typingctx):
+    """Return this thread's floating-point mode, for `restore_mode`."""
+    return types.int64(), lambda context, builder, sig, args: _read_mode(builder)
+
+
+@intrinsic
 def flush_subnormals(typingctx):
     """Make this thread take subnormal numbers for 0, and return the mode before, for `restore_mode`.
 
@@ -68,7 +74,7 @@ def flush_subnormals(typingctx):
 
 @intrinsic
 def restore_mode(typingctx, mode):
-    """Set this thread's floating-point mode to what `flush_subnormals` returned."""
+    """Set this thread's floating-point mode to one that `flush_subnormals` or `floating_mode` returned."""
 
     def codegen(context, builder, sig, args):
         _write_mode(builder, args[0])

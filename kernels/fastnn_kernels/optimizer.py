@@ -19,15 +19,18 @@ from .optimizer_block import (
 )
 from .team import share_out, threads_of
 
-# Elements from which on an update is shared out.
-_SHARED_FROM = 20_000
+# Elements of whole vectors, on any machine.
+_WHOLE = 16
 _ADAM_NUMBERS = "lr beta1 beta2 eps weight_decay"
 
 
 @inline
 def part(index, parts, size):
-    """First element of a part of a flat array, and their number: whole cache lines, of any dtype."""
-    first, last = index * size // parts // 16 * 16, (index + 1) * size // parts // 16 * 16
+    """Return where a part of a flat array starts, and how many elements it has.
+
+    Parts start with whole vectors, so that an element is in one or behind the last whatever the parts: equal bits.
+    """
+    first, last = index * size // parts // _WHOLE * _WHOLE, (index + 1) * size // parts // _WHOLE * _WHOLE
     return first, (size if index == parts - 1 else last) - first
 
 
@@ -82,7 +85,7 @@ SQUARE, ADAMS = entry(_square_entry), entry(_adam_entry)
 
 def launch_update(compiled: Any, params: Array, *rest: Any) -> Any:
     """Run an entry on flat arrays and numbers, on as many threads as that is worth; return its result."""
-    workers = _threads.get_num_threads() if params.size >= _SHARED_FROM else 1
+    workers = _threads.workers_for(params.size // _WHOLE, 25 * params.size)
     return _threads.launch(compiled, workers, params, *rest)
 
 

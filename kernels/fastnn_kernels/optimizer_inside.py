@@ -1,4 +1,4 @@
-"""Optimizer updates for compiled callers: the serial entries of `optimizer.py` behind the public names."""
+"""Optimizer updates for compiled callers: the entries of `optimizer.py`, without a team, behind the public names."""
 
 import inspect
 from collections.abc import Callable

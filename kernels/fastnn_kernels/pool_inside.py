@@ -1,4 +1,4 @@
-"""Pooling for compiled callers: the serial entries behind the public names."""
+"""Pooling for compiled callers: the entries, without a team, behind the public names."""
 
 import numpy as np
 from numba.core import types
@@ -159,7 +159,7 @@ def _max_pool2d_backward(dy, argmax, x_shape, out=None):
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
             _max_backward(ALONE, flat(dy), flat(argmax).astype(np.int64), dx.reshape(-1), n * c, height, width,
-                                 dy.shape[2], dy.shape[3])
+                          dy.shape[2], dy.shape[3])
         return dx
 
     return call
@@ -201,7 +201,7 @@ def _avg_pool2d_backward(
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
             _average_backward(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, *w[:6], *w[8:],
-                                     np.bool_(count_include_pad))
+                              np.bool_(count_include_pad))
         return dx
 
     return call
@@ -269,7 +269,7 @@ def _adaptive_avg_pool2d_backward(dy, x_shape, out=None):
         dx = output(out, (n, c, height, width), dy)
         if dx.size > 0:
             _average_backward(ALONE, flat(dy), dx.reshape(-1), n * c, height, width, NONE, NONE, dy.shape[2],
-                                     dy.shape[3], *_NO_OPTIONS)
+                              dy.shape[3], *_NO_OPTIONS)
         return dx
 
     return call

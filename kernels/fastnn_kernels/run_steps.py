@@ -1,9 +1,10 @@
 """The compiled loop of the executor: steps, phases, tasks, rows.
 
-One loop over the workers runs all steps of a call. Within it a phase begins when all tasks before it are done. Each
-worker has a share of the tasks of a phase, the same in every step, so that what they use stays in its caches; a worker
-that is done takes from the shares of the others, so that one that is held up, or has not yet started, delays nobody.
-What a task computes depends on the task alone, so the results do not depend on who ran it.
+One loop over the workers runs all steps of a call: one for each phase took 10 us more. Within it a phase begins when
+all tasks before it are done. Each worker has a share of the tasks of a phase, the same in every step, so that what they
+use stays in its caches; a worker that is done takes from the shares of the others, so that one that is held up, or has
+not yet started, delays nobody. What a task computes depends on the task alone, so the results do not depend on who ran
+it.
 
 Nothing here waits for a worker to arrive, only for tasks that somebody has taken: where one worker runs after the
 other, the first one does it all.

@@ -1,6 +1,6 @@
 """From a tape to phases: which compiled stage runs when, and on which axis.
 
-A step is a list of phases, each one parallel loop. Rows of the block axis that follow each other form one phase,
+A step is a list of phases, whose tasks the workers share. Rows of the block axis that follow each other form one phase,
 run depth first, block by block; a stage on another axis is a phase of its own with its like. A stage's place
 follows from what it reads alone: packing weights comes before everything, gradients of dense weights after all.
 """
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Phase:
-    """Items that one parallel loop runs."""
+    """Items that workers share out among them."""
 
     axis: Axis
     items: tuple[Item, ...]

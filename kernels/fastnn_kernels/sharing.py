@@ -1,6 +1,6 @@
 """How workers share out tasks and wait for each other: atomic counters in an int64 array.
 
-Each counter has cache lines of its own, `APART` elements from the next.
+Counters that several threads add to have cache lines of their own, `APART` elements from the next.
 """
 
 import sys
@@ -28,7 +28,7 @@ def _place(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 @intrinsic
 def read(typingctx, counters, index):
-    """Read a counter, and with it all that was written before the `add` that made it so."""
+    """Read a counter, and with it all that was written before the `add` or `write` that made it so."""
 
     def codegen(context, builder, sig, args):
         return builder.load_atomic(_place(context, builder, sig, args), "acquire", 8, typ=_I64)

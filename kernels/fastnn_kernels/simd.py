@@ -66,22 +66,22 @@ def dtype_of(memory: types.Type) -> types.Type | None:
     return memory.dtype if isinstance(memory, types.CPointer) else None
 
 
-class Narrow(types.CPointer):
-    """The Numba type of memory whose vectors have one lane: one sample, which kernels for lane blocks then take."""
+class FewLanes(types.CPointer):
+    """The Numba type of memory whose vectors have fewer lanes: of few samples, which kernels for lane blocks take."""
 
-    lanes = 1
-
-    def __init__(self, dtype: types.Type) -> None:
+    def __init__(self, dtype: types.Type, lanes: int) -> None:
         super().__init__(dtype)
-        self.name = f"narrow({dtype})"
+        self.lanes, self.name = lanes, f"few_lanes({dtype}x{lanes})"
+
+    key = property(lambda self: (self.dtype, self.lanes), doc="What tells it from other types.")
 
 
-register_model(Narrow)(models.PointerModel)
+register_model(FewLanes)(models.PointerModel)
 
 
 def lanes_of(memory: types.Type) -> int:
     """Lanes of the vectors of an array or a typed pointer."""
-    return 1 if isinstance(memory, Narrow) else lane_count(memory.dtype.bitwidth)
+    return memory.lanes if isinstance(memory, FewLanes) else lane_count(memory.dtype.bitwidth)
 
 
 def vec_of(memory: types.Type) -> Vec:

@@ -188,13 +188,13 @@ def _bind(forward, backward, log):
         check_floats(forward.__name__, x)
         if x.ndim < 2:
             raise TypingError(axes)
-        serial = _forward_entry(log)
+        compiled = _forward_entry(log)
 
         def call(x, out=None):
             check_batch(x.shape)
             y = output(out, x.shape, x)
             n, channels = x.shape[0], x.shape[1]
-            serial(ALONE, flat(x), y.reshape(-1), n, channels, x.size // max(1, n * channels))
+            compiled(ALONE, flat(x), y.reshape(-1), n, channels, x.size // max(1, n * channels))
             return y
 
         return call
@@ -204,7 +204,7 @@ def _bind(forward, backward, log):
         check_floats(backward.__name__, dy, y)
         if y.ndim < 2:
             raise TypingError(axes)
-        serial = _backward_entry(log)
+        compiled = _backward_entry(log)
 
         def call(dy, y, out=None):
             if dy.shape != y.shape:
@@ -212,7 +212,7 @@ def _bind(forward, backward, log):
             check_batch(y.shape)
             dx = output(out, y.shape, y)
             n, channels = y.shape[0], y.shape[1]
-            serial(ALONE, flat(dy), flat(y), dx.reshape(-1), n, channels, y.size // max(1, n * channels))
+            compiled(ALONE, flat(dy), flat(y), dx.reshape(-1), n, channels, y.size // max(1, n * channels))
             return dx
 
         return call

@@ -43,7 +43,7 @@ class Machine:
     Attributes
     ----------
     lanes : int
-        Samples of a lane block: the lanes of a vector of the dtype, or 1.
+        Samples of a lane block: the lanes of a vector of the dtype, half as many, or 1.
     tile_limit : int
         Accumulators of a register tile.
     vector : int

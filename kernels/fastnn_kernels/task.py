@@ -42,9 +42,9 @@ WRONG_SHAPE = -2  # a gradient that is not shaped as the prediction
 
 
 class TaskType(types.Type):
-    """The Numba type of a task for models of one dtype; `narrow` where a lane block is a single sample."""
+    """The Numba type of a task for models of one dtype; `lanes` are those of its blocks, or 0."""
 
-    def __init__(self, dtype: types.Type, narrow: bool = False) -> None:
+    def __init__(self, dtype: types.Type, lanes: int = 0) -> None:
         i64, f64 = types.int64, types.float64
         self.dtype = dtype
         self.fields = {
@@ -69,9 +69,9 @@ class TaskType(types.Type):
             "partners": i64,  # with whom each sample of the step is mixed
         }
         self.pointers = {name: types.CPointer(field) for name, field in self.fields.items()}
-        if narrow:
-            self.pointers["arena"] = simd.Narrow(dtype)
-        super().__init__(name=f"task({dtype}{', narrow' if narrow else ''})")
+        if lanes:
+            self.pointers["arena"] = simd.FewLanes(dtype, lanes)
+        super().__init__(name=f"task({dtype}{f' x{lanes}' if lanes else ''})")
 
 
 @register_model(TaskType)
