@@ -230,3 +230,15 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
 def test_what_does_not_fit_is_refused(row: Any, kernels: types.ModuleType) -> None:
     call, error, message = row
     assert_refused(error, message, functools.partial(call, kernels), X, W, DY, TW)
+
+
+@pytest.mark.parametrize("options", [
+    {"stride": True}, {"stride": 1.0}, {"stride": (1.0, 1)}, {"padding": (0, False)}, {"dilation": 1.0},
+    {"groups": True},
+])  # fmt: skip
+def test_what_was_right_does_not_let_equal_options_of_other_types_pass(options):
+    x, w = np.ones((1, 1, 5, 5)), np.ones((1, 1, 3, 3))
+    for right in ({}, {"stride": (1, 1), "padding": (0, 0)}):
+        fk.conv2d(x, w, **right)
+    with pytest.raises(TypeError, match=next(iter(options))):
+        fk.conv2d(x, w, **options)

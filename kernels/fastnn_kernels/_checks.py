@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _options as options
-from ._arrays import aligned_empty
+from ._arrays import ALIGNED_FROM, aligned_empty
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -20,6 +20,10 @@ Shape = tuple[int, ...]
 MEMORY_LIMIT = 2**47
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
+# What `ndarray.flags.num` has for C-contiguous and aligned arrays, and for those that also own their memory and may be
+# written: to ask for one number takes less time than to ask for each.
+_IN_ORDER = 0x1 | 0x100
+_PLAIN = _IN_ORDER | 0x4 | 0x400
 
 
 def _numpy_array(function: str, name: str, value: Any) -> None:
@@ -45,6 +49,9 @@ def float_array(function: str, name: str, value: Any, ndim: int | None = None) -
 
     Copied only where the memory is not; a read-only array stays read-only.
     """
+    if type(value) is np.ndarray and ndim is None and value.flags.num & _IN_ORDER == _IN_ORDER:
+        if value.dtype is SINGLE or value.dtype is DOUBLE:
+            return value  # none of what follows is wrong
     _numpy_array(function, name, value)
     _floats(function, name, value)
     if ndim is not None:
@@ -55,12 +62,15 @@ def float_array(function: str, name: str, value: Any, ndim: int | None = None) -
 
 def same_dtype(function: str, **arrays: Array | None) -> None:
     """Check that all arrays given (None: left out) have the dtype of the first."""
-    given = [(name, array.dtype) for name, array in arrays.items() if array is not None]
-    first, dtype = given[0]
-    for name, other in given[1:]:
-        if other != dtype:
+    first, dtype = "", None
+    for name, array in arrays.items():
+        if array is None or array.dtype is dtype:
+            continue
+        if dtype is None:
+            first, dtype = name, array.dtype
+        elif array.dtype != dtype:
             raise TypeError(
-                f"{function}: {first} is {dtype} but {name} is {other}, one dtype is needed: "
+                f"{function}: {first} is {dtype} but {name} is {array.dtype}, one dtype is needed: "
                 f"{name}.astype({first}.dtype)"
             )
 
@@ -78,10 +88,11 @@ def out_array(
 
     With `in_place` an input may be exactly the same memory as `out`, but not a part of it.
     """
-    if prod(shape) * np.dtype(dtype).itemsize > MEMORY_LIMIT:
+    size = prod(shape) * np.dtype(dtype).itemsize
+    if size > MEMORY_LIMIT:
         raise ValueError(f"{function}: the result would have shape {tuple(shape)}, which no memory can hold")
     if out is None:
-        return aligned_empty(tuple(shape), dtype)
+        return np.empty(shape, dtype) if size < ALIGNED_FROM else aligned_empty(tuple(shape), dtype)
     _writeable(function, "out", out, shape, np.dtype(dtype))
     for array in inputs:
         if not np.may_share_memory(out, array):
@@ -116,10 +127,6 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     grads_array = float_array(function, "grads", grads, 1)
     update_memory(function, grads, **state)
     return grads_array
-
-
-# C-contiguous, owner of its memory, aligned and writeable: what `ndarray.flags.num` has for all that.
-_PLAIN = 0x1 | 0x4 | 0x100 | 0x400
 
 
 def plain_update(arrays: tuple[Any, ...]) -> bool:

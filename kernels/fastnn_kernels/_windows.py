@@ -3,6 +3,7 @@
 Shapes and options only, for kernels and twins alike; each check names the function, what came and what is needed.
 """
 
+import functools
 from math import prod
 from typing import Any, NamedTuple
 
@@ -162,6 +163,20 @@ def conv2d_windows(
     dy_shape: Shape | None = None,
 ) -> Windows:
     """Check the shapes and options of a convolution against each other."""
+    check = _kept_windows if all(map(_is_plain, (stride, padding, dilation, groups))) else _conv2d_windows
+    return check(function, x_shape, w_shape, stride, padding, dilation, groups, b_shape, dy_shape)
+
+
+def _is_plain(option: Any) -> bool:
+    """Whether an option is what it says: equal ones of other types, as 1.0 and True, could be refused."""
+    kind = type(option)
+    return kind is int or kind is str or (kind is tuple and all(type(number) is int for number in option))
+
+
+def _conv2d_windows(
+    function: str, x_shape: Shape, w_shape: Shape, stride: Any, padding: Any, dilation: Any, groups: Any,
+    b_shape: Shape | None, dy_shape: Shape | None,
+) -> Windows:  # fmt: skip
     rank(function, "x", x_shape, 4)
     rank(function, "w", w_shape, 4)
     count = options.size(f"{function}: groups", groups, 1)
@@ -185,6 +200,10 @@ def conv2d_windows(
     if dy_shape is not None:
         output_gradient(function, dy_shape, (x_shape[0], w_shape[0], *windows.out))
     return windows
+
+
+# To check them takes longer than to convolve a small image.
+_kept_windows = functools.lru_cache(256)(_conv2d_windows)
 
 
 def _layout_hint(x_shape: Shape, w_shape: Shape) -> str:

@@ -1,5 +1,6 @@
 """Convolution of (N, C, H, W) arrays."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
 from ._options import CONV_ALGORITHMS, Padding, Size
-from .conv_flat import ADD_PARTS, PREPARE_SUMS, PREPARE_WEIGHT, SUMS, WEIGHT
+from .conv_flat import PLAN_SUMS, PLAN_WEIGHT, SUMS, WEIGHT
 from .conv_plan import Conv
 
 Numbers = tuple[int, ...]
+# Plans of convolutions that are kept: to make one takes longer than the sums of a small image.
+_KEPT = 256
 
 
 def conv_numbers(windows: geometry.Windows, x_shape: tuple[int, ...], filters: int, groups: int) -> Numbers:
@@ -36,11 +39,13 @@ def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
     return conv.groups == 1 and conv.kh * conv.kw > 1 and 4 * conv.n >= 3 * lanes * -(-conv.n // lanes)
 
 
-def sums_form(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> str:
+@functools.lru_cache(_KEPT)
+def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
     """Choose how outputs or, `backward`, input gradients are made: by "planes", "wide", in "blocks" or "flat".
 
     Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads.
     """
+    conv = Conv(*numbers)
     if conv_planes.is_for_planes(conv, dtype, backward=backward):
         return "planes"
     if conv_wide.is_wide(conv, dtype, backward=backward):
@@ -58,14 +63,24 @@ def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
     return "blocks" if blocks else "flat"
 
 
+@functools.lru_cache(_KEPT)
+def _plan_sums(dtype: np.dtype[Any], workers: int, numbers: Numbers, backward: bool, columns: bool) -> Any:
+    return PLAN_SUMS(np.empty(0, dtype), workers, numbers, backward, columns)
+
+
+@functools.lru_cache(_KEPT)
+def _plan_weight(dtype: np.dtype[Any], numbers: Numbers) -> Any:
+    return PLAN_WEIGHT(np.empty(0, dtype), numbers)
+
+
 def launch_sums(
     numbers: Numbers, x: Array, w: Array, b: Array | None, y: Array, *, backward: bool = False, algorithm: str = "auto"
 ) -> None:
     """Write a convolution of x to y or, `backward`, what the gradient for its input is."""
     if y.size == 0:
         return
-    workers, conv = _workers(numbers), Conv(*numbers)
-    form = "flat" if algorithm == "im2col" else sums_form(conv, x.dtype, backward=backward)
+    workers = _workers(numbers)
+    form = "flat" if algorithm == "im2col" else sums_form(numbers, x.dtype, backward=backward)
     if form == "planes":
         conv_planes.sums(numbers, workers, x, w, b, y, backward=backward)
         return
@@ -76,12 +91,13 @@ def launch_sums(
         from . import conv_rows
 
         kernel = conv_rows.INPUT if backward else conv_rows.FORWARD
-        conv_rows.sums(conv, kernel, x, w, b, y, exact=algorithm == "direct")
+        conv_rows.sums(Conv(*numbers), kernel, x, w, b, y, exact=algorithm == "direct")
         return
     weights = flat_alias(w)
     bias = weights if b is None else flat_alias(b)
-    plan = PREPARE_SUMS(workers, weights, bias, b is not None, numbers, backward, algorithm == "im2col")
-    _threads.launch(SUMS, workers, flat_alias(x), y.reshape(-1), *plan, numbers, backward)
+    size, chosen = _plan_sums(x.dtype, workers, numbers, backward, algorithm == "im2col")
+    _threads.launch(SUMS, workers, flat_alias(x), y.reshape(-1), weights, bias, b is not None, size, chosen, numbers,
+                    backward)
 
 
 def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -> None:
@@ -104,10 +120,9 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
 
         conv_rows.weight_gradients(conv, dy, x, dw, db)
         return
-    images = flat_alias(x)
-    table, parts, scratch, chosen = PREPARE_WEIGHT(images, numbers)
-    _threads.launch(WEIGHT, _workers(numbers), flat_alias(dy), images, table, parts, scratch, chosen, numbers)
-    ADD_PARTS(parts, table, dw.reshape(-1), db)
+    scratch, chosen = _plan_weight(x.dtype, numbers)
+    _threads.launch(WEIGHT, _workers(numbers), flat_alias(dy), flat_alias(x), dw.reshape(-1), db, scratch, chosen,
+                    numbers)
 
 
 def conv2d(

@@ -131,20 +131,38 @@ def _sums_worker(worker, workers, x, y, m, size, table, packed, bias, numbers, b
                 at += terms
 
 
-def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
-    """Plan the tasks, pack the weights; return what `_sums_entry` takes.
+@kernel
+def _in_lines(conv, sums, L, backward):
+    """Whether sums are made line by line: with spread lines, with others."""
+    return has_spread_lines(conv, sums.filters, L, backward), has_lines(conv, sums.filters, L)
 
-    An entry of its own: with the packing in it, the other one took twice as long to compile.
-    """
-    L, conv = lanes(w), Conv(*numbers)
-    view, target, sums = describe(conv, backward)
-    job = choose_job(view, sums, columns, L, w.itemsize, workers)
+
+def _plan_sums_entry(like, workers, numbers, backward, columns):
+    """Plan the tasks; return what `_sums_entry` takes: elements of a worker's scratch, and the job."""
+    L, conv = lanes(like), Conv(*numbers)
+    view, _, sums = describe(conv, backward)
+    job = choose_job(view, sums, columns, L, like.itemsize, workers)
     maps, line = plan_job(view, sums, job, L)
+    inner, per = sums.channels // conv.groups, sums.filters // conv.groups
+    # Behind the maps a vector of zeros; behind the sums what the last tile of pixels reads beyond the maps.
+    size = inner * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
+    spread, plain = _in_lines(conv, sums, L, backward)
+    if spread or plain:
+        size = lines_scratch(conv, sums, L, spread)
+    return size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
+
+
+@kernel
+def _pack(w, job, conv, backward):
+    """Return the places of the terms in the maps, and the weights in the order of tiles."""
+    L = lanes(w)
+    view, target, sums = describe(conv, backward)
+    maps, _ = plan_job(view, sums, job, L)
     inner, per, taps = sums.channels // conv.groups, sums.filters // conv.groups, conv.kh * conv.kw
     row_stride, channel_stride = (taps, per * taps) if backward else (sums.terms, taps)
     # With lines there is one group, in tiles of another height.
-    spread = has_spread_lines(conv, sums.filters, L, backward)
-    in_lines = spread or has_lines(conv, sums.filters, L)
+    spread, plain = _in_lines(conv, sums, L, backward)
+    in_lines = spread or plain
     rows = conv.groups * packed_rows(per) + (WIDE_ROWS if in_lines else 0)
     table, packed = np.empty(sums.terms, np.int64), np.empty(rows * sums.terms, w.dtype)
     at, to = ZERO, ZERO
@@ -163,19 +181,13 @@ def _prepare_sums_entry(workers, w, b, has_bias, numbers, backward, columns):
                           weights, packed, to)
             to += packed_rows(per) * terms
         at += terms
-    bias = np.zeros(sums.filters, w.dtype)
-    if has_bias:
-        for k in range(sums.filters):
-            bias[k] = b[k]
-    # Behind the maps a vector of zeros; behind the sums what the last tile of pixels reads beyond the maps.
-    size = inner * maps.high * maps.wide * maps.size + L + (per * line + ROW_COLS) * L
-    if in_lines:
-        size = lines_scratch(conv, sums, L, spread)
-    return table, packed, bias, size, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
+    return table, packed
 
 
-def _sums_entry(team, x, y, table, packed, bias, size, chosen, numbers, backward):
+def _sums_entry(team, x, y, w, b, has_bias, size, chosen, numbers, backward):
     """Write the outputs of a convolution or, `backward`, with dy for x and dx for y, the gradient for its input."""
+    table, packed = _pack(w, Job(*chosen), Conv(*numbers), backward)
+    bias = b if has_bias else np.zeros(numbers[1] if backward else numbers[2], w.dtype)
     workers = threads_of(team)
     m = np.empty(workers * size, x.dtype)
     share_out(team, workers, _sums_worker, (workers, x, y, m, size, table, packed, bias, numbers, backward, chosen))
@@ -218,42 +230,60 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
                 parts[part * size + i] += m[so + i]
 
 
-def _prepare_weight_entry(like, numbers):
-    """Plan the tasks of a weight gradient; return what `_weight_entry` takes."""
-    L, conv = lanes(like), Conv(*numbers)
+@kernel
+def _describe_weight(conv):
+    """Describe a weight gradient as `conv_plan.describe` does sums, with the terms of whole tiles."""
     view, target, sums = describe(conv, NO)
     # So many terms that a tile fits; those too many repeat the last.
     terms = max(sums.terms, np.int64(DOT_COLS if conv.k // conv.groups >= ROWS else DOT_ROW_COLS))
     weighed = Sums(sums.n, sums.channels, sums.filters, ONE, sums.rows, sums.cols, terms, ONE, sums.cost, np.int64(8))
+    return view, target, sums.terms, weighed
+
+
+def _plan_weight_entry(like, numbers):
+    """Plan the tasks of a weight gradient; return what `_weight_entry` takes: elements of scratch, and the job."""
+    L, conv = lanes(like), Conv(*numbers)
+    view, _, _, weighed = _describe_weight(conv)
     job = choose_job(view, weighed, NO, L, like.itemsize, _WORKERS)
     maps, line = plan_job(view, weighed, job, L)
+    size = conv.k * weighed.terms + conv.k
+    scratch = conv.c * maps.high * maps.wide * maps.size + L + (conv.k * line + 1) * L + size
+    return scratch, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
+
+
+def _weight_entry(team, dy, x, dw, db, scratch, chosen, numbers):
+    """Write the gradients of weights and bias: summed in parts, then in a fixed tree."""
+    L, conv, job = lanes(x), Conv(*numbers), Job(*chosen)
+    view, target, real, weighed = _describe_weight(conv)
+    maps, _ = plan_job(view, weighed, job, L)
+    terms = weighed.terms
     table = np.empty(terms, np.int64)
     weights, _ = phase_taps(conv, view, target, ZERO, NO)
     tap_table(view, maps, weights, conv.c // conv.groups, table, ZERO)
-    for k in range(sums.terms, terms):
-        table[k] = table[sums.terms - 1]
-    size = conv.k * terms + conv.k
-    parts = np.zeros(max(1, min(job.units, _PARTS)) * size, like.dtype)
-    scratch = conv.c * maps.high * maps.wide * maps.size + L + (conv.k * line + 1) * L + size
-    return table, parts, scratch, (job.fold_h, job.fold_w, job.samples, job.band, job.bands, job.units)
-
-
-def _weight_entry(team, dy, x, table, parts, scratch, chosen, numbers):
-    """Sum the gradients of weights and bias, in parts."""
+    for k in range(real, terms):
+        table[k] = table[real - 1]
+    parts = np.zeros(max(1, min(job.units, _PARTS)) * (conv.k * terms + conv.k), x.dtype)
     workers = threads_of(team)
     m = np.empty(workers * scratch, x.dtype)
     share_out(team, workers, _weight_worker, (workers, dy, x, m, scratch, parts, table, numbers, chosen))
+    _add_parts(parts, terms, dw, db)
 
 
-def _add_parts_entry(parts, table, dw, db):
+@kernel
+def _add_parts(parts, terms, dw, db):
     """Sum the parts in a fixed tree, and take out what is not repeated."""
-    k, terms = db.size, table.size
+    k = db.size
     size, wanted = k * terms + k, dw.size // k
     tree_sum(parts, 0, size, parts.size // size, size)
     for r in range(k):
         for i in range(wanted):
             dw[r * wanted + i] = parts[r * terms + i]
         db[r] = parts[k * terms + r]
+
+
+def _add_parts_entry(parts, terms, dw, db):
+    """Sum parts that others made."""
+    _add_parts(parts, terms, dw, db)
 
 
 def _channel_sums_entry(dy, db, n, pixels):
@@ -271,5 +301,5 @@ def _channel_sums_entry(dy, db, n, pixels):
 
 
 CHANNEL_SUMS = entry(_channel_sums_entry)
-PREPARE_SUMS, SUMS = entry(_prepare_sums_entry), entry(_sums_entry)
-PREPARE_WEIGHT, WEIGHT, ADD_PARTS = entry(_prepare_weight_entry), entry(_weight_entry), entry(_add_parts_entry)
+PLAN_SUMS, SUMS = entry(_plan_sums_entry), entry(_sums_entry)
+PLAN_WEIGHT, WEIGHT, ADD_PARTS = entry(_plan_weight_entry), entry(_weight_entry), entry(_add_parts_entry)

@@ -26,7 +26,7 @@ import numpy as np
 from ._jit import apart, inline, kernel
 from ._public import NO, YES
 from .im2col_block import places_inside
-from .simd import lanes, vstore, vstore_first
+from .simd import lanes, pointer_at, vstore, vstore_first
 from .strided import vload_strided, vstore_even
 from .tile import tile_cols, tile_like, tile_rows, tile_splat, tile_store, tile_store_sums, tile_zero
 from .tile_product import tile_columns, tile_dot_at, tile_fma
@@ -179,15 +179,16 @@ def pack_taps(form, w, wo, rows, row_stride, channels, channel_stride, kw, taps,
     `form` has the rows of a tile.
     """
     width = tile_rows(form)
-    to = po
+    # Indices of pointers cannot be negative, of which those of arrays are asked each time.
+    source_of, packed_to, to = pointer_at(w, wo), pointer_at(packed, po), 0
     for f in range(-(-rows // width)):
-        first = wo + min(f * width, rows - width) * row_stride
+        first = min(f * width, rows - width) * row_stride
         for c in range(channels):
             for i in range(taps.count_h):
                 source = first + c * channel_stride + (taps.first_h + i * taps.step_h) * kw + taps.first_w
                 for _ in range(taps.count_w):
                     for r in range(width):
-                        packed[to + r] = w[source + r * row_stride]
+                        packed_to[to + r] = source_of[source + r * row_stride]
                     source += taps.step_w
                     to += width
 

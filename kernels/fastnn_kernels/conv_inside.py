@@ -23,7 +23,7 @@ from ._public import (
     read_windows,
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
-from .conv_flat import ADD_PARTS, CHANNEL_SUMS, PREPARE_SUMS, PREPARE_WEIGHT, SUMS, WEIGHT
+from .conv_flat import CHANNEL_SUMS, PLAN_SUMS, PLAN_WEIGHT, SUMS, WEIGHT
 from .conv_transpose import (
     conv_transpose2d,
     conv_transpose2d_backward,
@@ -54,8 +54,8 @@ def _run_sums(numbers, x, w, b, has_bias, y, backward, columns):
     """Run `conv.launch_sums` on flat arrays, on one thread."""
     if y.size == 0:
         return
-    table, packed, bias, size, chosen = PREPARE_SUMS(ONE, w, b, has_bias, numbers, backward, columns)
-    SUMS(ALONE, x, y, table, packed, bias, size, chosen, numbers, backward)
+    size, chosen = PLAN_SUMS(w, ONE, numbers, backward, columns)
+    SUMS(ALONE, x, y, w, b, has_bias, size, chosen, numbers, backward)
 
 
 @kernel
@@ -65,9 +65,8 @@ def _run_weight(numbers, dy, x, dw, db):
         dw[:] = 0
         db[:] = 0
         return
-    table, parts, scratch, chosen = PREPARE_WEIGHT(x, numbers)
-    WEIGHT(ALONE, dy, x, table, parts, scratch, chosen, numbers)
-    ADD_PARTS(parts, table, dw, db)
+    scratch, chosen = PLAN_WEIGHT(x, numbers)
+    WEIGHT(ALONE, dy, x, dw, db, scratch, chosen, numbers)
 
 
 def _with_bias(numbers, x, w, b, y, backward, columns, filters):

@@ -90,4 +90,4 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     scratch = np.empty(_SCRATCH * workers, x.dtype)
     _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), flat_alias(x), scratch, zeros, parts, count,
                     numbers)
-    ADD_PARTS(parts, np.empty(9, np.int64), dw.reshape(-1), db)
+    ADD_PARTS(parts, 9, dw.reshape(-1), db)

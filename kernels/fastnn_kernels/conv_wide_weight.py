@@ -156,10 +156,9 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     """Write the gradients of weights and bias."""
     images = flat_alias(x)
     size, count = SIZE(images, numbers)
-    terms = dw.size // db.size
     parts, scratch = np.zeros(count * (dw.size + db.size), x.dtype), borrow(workers * size, x.dtype)
     # Few parts are shared by all workers, filter by filter.
     shares = workers if count < 4 * workers else 1
     _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), images, scratch, size, parts, count, numbers)
     give_back(scratch)
-    ADD_PARTS(parts, np.empty(terms, np.int64), dw.reshape(-1), db)
+    ADD_PARTS(parts, dw.size // db.size, dw.reshape(-1), db)
