@@ -6,12 +6,13 @@ one the last vector starts early enough to be whole. Results equal those of the 
 
 Against those, in microseconds, two threads, float32 with AVX-512 (Sapphire Rapids, November 2026), for 128x32x28x28 and
 64x64x16x16: maxima 1099 -> 558 and 580 -> 257, their gradient 1491 -> 578 and 466 -> 243, averages 1079 -> 411 and
-521 -> 179, their gradient 1930 -> 432 and 795 -> 201.
+521 -> 179, their gradient 1930 -> 432 and 795 -> 201. Where a row of windows fills half a vector, maxima take vectors of
+half as many lanes: 185 -> 136 and 155 -> 114 for 64x64x16x16 (Zen 4).
 """
 
 from ._jit import inline, kernel
 from .simd import lanes, vbeats, vequal, vload, vload_first, vmax, vstore, vstore_first, vsum, vwhere
-from .strided import vevens, vload_offsets, vodds, vstore_places, vzip_high, vzip_low
+from .strided import halved, vevens, vload_offsets, vodds, vstore_places, vzip_high, vzip_low
 from .vmath import vset
 
 
@@ -48,6 +49,14 @@ def _maxima(x, a, width, y, argmax, to, place, n):
 @kernel
 def max_pairs_plane(x, xo, y, argmax, yo, width, oh, ow):
     """Maximum of each window of one plane, and its index in the plane: of planes that `pool_plane.EXACT` allows."""
+    if 2 * ow <= lanes(x):  # whole vectors of half the lanes, without masks
+        _max_rows(halved(x), xo, y, argmax, yo, width, oh, ow)
+    else:
+        _max_rows(x, xo, y, argmax, yo, width, oh, ow)
+
+
+@inline
+def _max_rows(x, xo, y, argmax, yo, width, oh, ow):
     L = lanes(x)
     for p in range(oh):
         start, to = 2 * p * width, yo + p * ow
@@ -84,6 +93,17 @@ def max_pairs_backward_plane(dy, do, argmax, ao, dx, xo, height, width, oh, ow):
 
     What `dx` holds is wrong then.
     """
+    if 2 * ow <= lanes(dx):
+        strange = _hand_rows_back(halved(dy), do, argmax, ao, halved(dx), xo, width, oh, ow)
+    else:
+        strange = _hand_rows_back(dy, do, argmax, ao, dx, xo, width, oh, ow)
+    _clear_rest(dx, xo, height, width, oh, ow)
+    return strange == 0.0
+
+
+@inline
+def _hand_rows_back(dy, do, argmax, ao, dx, xo, width, oh, ow):
+    """Hand the gradients of a plane back; return 0 where all indices are of their windows."""
     L = lanes(dx)
     strange = vset(dx, 0.0)
     for p in range(oh):
@@ -97,8 +117,7 @@ def max_pairs_backward_plane(dy, do, argmax, ao, dx, xo, height, width, oh, ow):
                 place = start + 2 * q
                 new = _hand_back(dy, do + k + q, argmax, ao + k + q, dx, xo + place, width, place, L)
                 strange = vmax(strange, new)
-    _clear_rest(dx, xo, height, width, oh, ow)
-    return vsum(strange) == 0.0
+    return vsum(strange)
 
 
 @inline

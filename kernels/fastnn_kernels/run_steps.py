@@ -10,7 +10,8 @@ Nothing here waits for a worker to arrive, only for tasks that somebody has take
 other, the first one does it all.
 
 Subnormal numbers count as zeros in all of it. Where a clock is given, each worker adds up what every row took, and
-the first one what every phase took: `clock` has the ticks of (worker, row), then of each phase.
+the first one what every phase took, from the end of the one before: it may come late. `clock` has the ticks of
+(worker, row), then of each phase.
 """
 
 from ._jit import entry, inline, kernel
@@ -176,8 +177,8 @@ def _begin_step(ints, info, n, step, start, sizes):
 
 @kernel
 def _work(worker, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes, options,
-          scalars, hyper, order, memory, clock):
-    """Do this worker's part of all steps; `memory` is the tuple of arrays of a task."""
+          scalars, hyper, order, memory, clock, began):
+    """Do this worker's part of all steps; `memory` is the tuple of arrays of a task, `began` when the call did."""
     base = worker * (ints.size // workers)
     info, before = base + OPERANDS, base + _BEFORE
     task = make_task(memory)
@@ -194,7 +195,6 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
         _begin_step(ints, info, n, step, start, sizes)
         point(task, "hyper", hyper, 2 * step)
         for p in range(phases.shape[0]):
-            began = ticks()
             total = _count_tasks(phases, p, tasks, -(-n // sizes[LANES]), sizes[CHUNKS])
             done = 0
             index = _next_task(worker, workers, total, counters, ints, before)
@@ -216,16 +216,18 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
             if not wait_for(counters, _DONE, finished, _STOP):
                 return
             if clock.size != 0 and worker == 0:
-                clock[workers * addresses.size + p] += ticks() - began
+                now = ticks()
+                clock[workers * addresses.size + p] += now - began
+                began = now
 
 
 @kernel
 def _work_flushed(worker, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes,
-                  options, scalars, hyper, order, memory, clock):
+                  options, scalars, hyper, order, memory, clock, began):
     """Do a worker's part with subnormal numbers as zeros."""
     mode = flush_subnormals()
     _work(worker, workers, steps, status, counters, ints, addresses, spaces, offsets, tasks, phases, sizes, options,
-          scalars, hyper, order, memory, clock)
+          scalars, hyper, order, memory, clock, began)
     restore_mode(mode)
 
 
@@ -236,7 +238,7 @@ def _run(team, workers, steps, status, counters, ints, addresses, spaces, offset
     memory = (ints, options, ints, scalars, hyper, arena, params, grads, slots, chunks, x, y, order, out, state,
               weights, predictions, unmixed, partners)
     share_out(team, workers, _work_flushed, (workers, steps, status, counters, ints, addresses, spaces, offsets, tasks,
-                                             phases, sizes, options, scalars, hyper, order, memory, clock))
+                                             phases, sizes, options, scalars, hyper, order, memory, clock, ticks()))
     stopped = read(counters, _STOP)
     return steps if stopped == 0 else stopped - 1
 

@@ -17,6 +17,17 @@ _I64 = ir.IntType(64)
 
 
 @intrinsic
+def halved(typingctx, memory):
+    """Return the same memory with half as many lanes, one at least."""
+    target = simd.FewLanes(simd.dtype_of(memory), max(1, simd.lanes_of(memory) // 2))
+
+    def codegen(context, builder, sig, args):
+        return simd.address(context, builder, memory, args[0], ir.Constant(_I64, 0))
+
+    return target(memory), codegen
+
+
+@intrinsic
 def _vload_even(typingctx, memory, index, count):
     """Load the first `count` of the elements at `index`, index + 2, ...; reads nothing behind the last of them."""
     if not isinstance(simd.dtype_of(memory), types.Float):
