@@ -6,8 +6,8 @@ one the last vector starts early enough to be whole. Results equal those of the 
 
 Against those, in microseconds, two threads, float32 with AVX-512 (Sapphire Rapids, November 2026), for 128x32x28x28 and
 64x64x16x16: maxima 1099 -> 558 and 580 -> 257, their gradient 1491 -> 578 and 466 -> 243, averages 1079 -> 411 and
-521 -> 179, their gradient 1930 -> 432 and 795 -> 201. Where a row of windows fills half a vector, maxima take vectors of
-half as many lanes: 185 -> 136 and 155 -> 114 for 64x64x16x16 (Zen 4).
+521 -> 179, their gradient 1930 -> 432 and 795 -> 201. Where a row of windows fills half a vector, maxima take half the
+lanes: 185 -> 136 and 155 -> 114 for 64x64x16x16 (Zen 4).
 """
 
 from ._jit import inline, kernel
