@@ -115,8 +115,7 @@ def table(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
     names += [f"PyTorch {version('torch')}"] if ratios else []
     words = "".join(f" {word}" for word in options.words)
     lines += [
-        f"{config['cpu']}, {config['isa']}, {options.threads} threads; "
-        f"{', '.join(names)}.",
+        f"{config['cpu']}, {config['isa']}, {options.threads} threads; {', '.join(names)}.",
         "Ratio: median of the ratios round by round, to the faster of PyTorch's two memory layouts.",
         f"`python benchmarks/kernel_peers.py{words} --rounds {options.rounds} --threads {options.threads} "
         f"--seconds {options.seconds:g}`",

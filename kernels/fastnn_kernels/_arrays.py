@@ -41,7 +41,7 @@ def as_bytes(array: Array) -> Array:
 
 
 # Bytes of a cache line, and of an array from which on its start matters.
-_LINE, ALIGNED_FROM = 64, 1 << 14
+_LINE, _MANY = 64, 1 << 14
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
@@ -54,7 +54,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Allocate an array that, unless it is small, starts with a cache line."""
     dtype = np.dtype(dtype)
     size = math.prod(shape)
-    if size * dtype.itemsize < ALIGNED_FROM:
+    if size * dtype.itemsize < _MANY:
         return np.empty(shape, dtype)
     return _aligned(np.empty(size * dtype.itemsize + _LINE, np.uint8), size, dtype).reshape(shape)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _options as options
-from ._arrays import ALIGNED_FROM, aligned_empty
+from ._arrays import aligned_empty
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -88,11 +88,10 @@ def out_array(
 
     With `in_place` an input may be exactly the same memory as `out`, but not a part of it.
     """
-    size = prod(shape) * np.dtype(dtype).itemsize
-    if size > MEMORY_LIMIT:
+    if prod(shape) * np.dtype(dtype).itemsize > MEMORY_LIMIT:
         raise ValueError(f"{function}: the result would have shape {tuple(shape)}, which no memory can hold")
     if out is None:
-        return np.empty(shape, dtype) if size < ALIGNED_FROM else aligned_empty(tuple(shape), dtype)
+        return aligned_empty(tuple(shape), dtype)
     _writeable(function, "out", out, shape, np.dtype(dtype))
     for array in inputs:
         if not np.may_share_memory(out, array):

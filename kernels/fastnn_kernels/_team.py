@@ -4,6 +4,7 @@ They are started when they are first needed. A forked child has none of its pare
 """
 
 import ctypes
+import functools
 import os
 import sys
 import threading
@@ -69,10 +70,9 @@ class Team:
         self._words[COUNT] = self._count = count
 
     def _start(self, number: int) -> None:
-        looks = self._looks(number)
         line = self._words[number * LINE :]
         _make(line)
-        serve = (self._address, number, looks, False)
+        serve = (self._address, number, self._looks, False)
         thread = threading.Thread(target=SERVE, args=serve, name=f"fastnn-{number}", daemon=True)
         try:
             thread.start()
@@ -81,13 +81,14 @@ class Team:
             raise
         self._members = number
 
-    def _looks(self, number: int) -> int:
-        """Measure how many looks at the line of a thread to be started last as long as its patience."""
+    @functools.cached_property
+    def _looks(self) -> int:
+        """How many looks at a line last as long as a thread's patience: measured before the first thread is started."""
         seconds = []
-        SERVE(self._address, number, 1, True)
+        SERVE(self._address, 1, 1, True)
         for _ in range(3):
             start = time.perf_counter()
-            SERVE(self._address, number, _LOOKS, True)
+            SERVE(self._address, 1, _LOOKS, True)
             seconds.append(time.perf_counter() - start)
         return int(_LOOKS * _PATIENCE / min(seconds))
 

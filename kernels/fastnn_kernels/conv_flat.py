@@ -39,6 +39,7 @@ from .conv_plan import (
 )
 from .im2col_block import places_inside
 from .reduction import tree_sum
+from .sharing import share_of
 from .simd import lanes, vload, vstore, vsum
 from .team import share_out, threads_of
 from .tile import tile
@@ -206,7 +207,8 @@ def _weight_worker(worker, workers, dy, x, m, scratch, parts, table, numbers, ch
     xo = worker * scratch
     do = xo + conv.c * channel + L
     for part in range(worker, count, workers):
-        for unit in range(part * job.units // count, (part + 1) * job.units // count):
+        begin, end = share_of(part, count, job.units)
+        for unit in range(begin, end):
             s, first = unit // job.bands * job.samples, unit % job.bands * job.band
             samples, band = min(job.samples, conv.n - s), min(job.band, conv.oh - first)
             stage_block(x, s * image, samples, conv.c, image, _band(view, first), m, xo, maps, maps.rows)

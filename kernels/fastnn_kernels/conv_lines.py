@@ -10,6 +10,7 @@ from .conv_block import product
 from .conv_flat_block import ZERO
 from .conv_plan import ROW_COLS, ROWS, WIDE_COLS, WIDE_ROWS
 from .layout import copy_elements
+from .sharing import share_of
 from .simd import lanes, vload, vstore
 from .strided import vzip_high, vzip_low
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
@@ -104,17 +105,20 @@ def _lines_tile(form, worker, workers, x, y, n, sums, rows, cols, packed, bias, 
     plane, vectors = rows * cols, rows * cols // L
     if spread:
         staged = mo + _strip_size(sums, L)
-        for s in range(worker * n // workers, (worker + 1) * n // workers):
+        first, end = share_of(worker, workers, n)
+        for s in range(first, end):
             _line_sums(form, x, s * sums.channels * plane, m, staged, vectors, ZERO, vectors, sums, packed, bias, m, mo)
             for f in range(sums.filters):
                 _spread(m, staged + f * plane, rows, cols, y, (s * sums.filters + f) * 4 * plane, bias[f])
         return
     # So many parts of an image that there is one for each worker.
     parts = max(1, min(-(-workers // n), vectors // tile_cols(form)))
-    for unit in range(worker * n * parts // workers, (worker + 1) * n * parts // workers):
+    first, end = share_of(worker, workers, n * parts)
+    for unit in range(first, end):
         s, part = unit // parts, unit % parts
-        _line_sums(form, x, s * sums.channels * plane, y, s * sums.filters * plane, vectors, part * vectors // parts,
-                   (part + 1) * vectors // parts, sums, packed, bias, m, mo)
+        begin, behind = share_of(part, parts, vectors)
+        _line_sums(form, x, s * sums.channels * plane, y, s * sums.filters * plane, vectors, begin, behind, sums,
+                   packed, bias, m, mo)
 
 
 @kernel

@@ -18,6 +18,7 @@ from .conv_flat_block import windows_block
 from .conv_plan import Conv, describe
 from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_table
 from .idle_memory import borrow, give_back
+from .sharing import share_of
 from .simd import lanes
 from .team import share_out
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_splat, tile_store
@@ -130,7 +131,7 @@ def _planes_worker(worker, workers, x, w, bias, y, m, size, zeros, numbers, back
     """Make a worker's share of the planes, which follow each other."""
     conv = Conv(*numbers)
     planes, image, maps = conv.n * conv.c, conv.height * conv.width, conv.oh * conv.ow
-    first, end = worker * planes // workers, (worker + 1) * planes // workers
+    first, end = share_of(worker, workers, planes)
     if backward:
         image, maps = maps, image
     for p in range(first, end):

@@ -16,6 +16,7 @@ from ._jit import entry, kernel, lane_count
 from .conv_flat import ADD_PARTS
 from .conv_plan import Conv
 from .reduction import vector_sum
+from .sharing import share_of
 from .simd import lanes
 from .team import share_out
 from .tile import tile, tile_like, tile_store_sums, tile_zero
@@ -61,8 +62,10 @@ def _weight_worker(worker, workers, shares, dy, x, m, zeros, parts, count, numbe
     for unit in range(worker, count * shares, workers):
         part, share = unit // shares, unit % shares
         po = part * 10 * conv.c
-        for s in range(part * conv.n // count, (part + 1) * conv.n // count):
-            for c in range(share * conv.c // shares, (share + 1) * conv.c // shares):
+        begin, end = share_of(part, count, conv.n)
+        first, last = share_of(share, shares, conv.c)
+        for s in range(begin, end):
+            for c in range(first, last):
                 plane = s * conv.c + c
                 if conv.sh == 1:
                     _dots(tile(x, 3, 3), fixed(1), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, m, so)

@@ -27,6 +27,7 @@ from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_tabl
 from .finite_block import all_finite
 from .idle_memory import borrow, give_back
 from .layout import copy_elements
+from .sharing import share_of
 from .simd import lanes
 from .team import share_out
 from .tile import tile
@@ -142,7 +143,7 @@ def _wide_worker(worker, workers, parts, x, w, bias, y, m, size, numbers, backwa
     points = by_points and all_finite(w, ZERO, w.size)
     # With several parts a worker has the same of each image, since there are as many; its weights stay in its cache.
     part, tiles = worker % parts, _tiles(sums.filters, points)
-    begin, end = part * tiles // parts, (part + 1) * tiles // parts
+    begin, end = share_of(part, parts, tiles)
     if begin == end:
         return
     k, filters = _part(sums.filters, points, begin, end, L)
@@ -156,8 +157,8 @@ def _wide_worker(worker, workers, parts, x, w, bias, y, m, size, numbers, backwa
     clear(m, mo, sums.channels * staged.channel)
     # A worker's images follow each other: what the processor fetches ahead is then its own (5 to 9% where memory
     # is waited for; Zen 4).
-    share, shares = worker // parts, workers // parts
-    for s in range(share * sums.n // shares, (share + 1) * sums.n // shares):
+    first, last = share_of(worker // parts, workers // parts, sums.n)
+    for s in range(first, last):
         # All of the image, so that it does not depend on the parts.
         if points and not all_finite(x, s * image, image):
             refused[worker] = 1

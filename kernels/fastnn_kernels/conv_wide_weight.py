@@ -21,6 +21,7 @@ from .idle_memory import borrow, give_back
 from .layout import copy_elements
 from .machine_state import prefetch_near
 from .reduction import vector_sum
+from .sharing import share_of
 from .simd import lanes
 from .team import share_out
 from .tile import tile, tile_cols, tile_like, tile_rows, tile_store_sums, tile_zero
@@ -116,13 +117,15 @@ def _weight_worker(worker, workers, shares, dy, x, m, size, parts, count, number
     for unit in range(worker, count * shares, workers):
         part, share = unit // shares, unit % shares
         # Tiles of a share's filters do not reach into those of another's.
-        begin, end = share * (conv.k // ROWS) // shares * ROWS, (share + 1) * (conv.k // ROWS) // shares * ROWS
+        first, last = share_of(share, shares, conv.k // ROWS)
+        begin, end = first * ROWS, last * ROWS
         if share == shares - 1:
             end = conv.k
         if end - begin < ROWS:
             continue
         po = part * (conv.k * terms + conv.k)
-        for group in range(part * groups // count, (part + 1) * groups // count):
+        first, last = share_of(part, count, groups)
+        for group in range(first, last):
             s = group * most
             images = min(most, conv.n - s)
             for i in range(images):

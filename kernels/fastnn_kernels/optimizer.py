@@ -17,6 +17,7 @@ from .optimizer_block import (
     sgd_block,
     square_block,
 )
+from .sharing import share_of
 from .team import share_out, threads_of
 
 # Elements of whole vectors, on any machine.
@@ -30,8 +31,8 @@ def part(index, parts, size):
 
     Parts start with whole vectors, so that an element is in one or behind the last whatever the parts: equal bits.
     """
-    first, last = index * size // parts // _WHOLE * _WHOLE, (index + 1) * size // parts // _WHOLE * _WHOLE
-    return first, (size if index == parts - 1 else last) - first
+    first, last = share_of(index, parts, size // _WHOLE)
+    return first * _WHOLE, (size if index == parts - 1 else last * _WHOLE) - first * _WHOLE
 
 
 @kernel

@@ -17,7 +17,7 @@ the first one what every phase took, from the end of the one before: it may come
 from ._jit import entry, inline, kernel
 from .machine_state import flush_subnormals, restore_mode, ticks
 from .program import OPERANDS, OPTIONS
-from .sharing import APART, add, read, replace, take_below, wait_for
+from .sharing import APART, add, read, replace, share_of, take_below, wait_for
 from .stage import GROUP_SIZE, Axis, Space
 from .task import (
     BATCH,
@@ -144,17 +144,11 @@ def _run_task(index, task, worker, ints, base, p, n, start, phases, tasks, sizes
 
 
 @inline
-def _share(owner, workers, total):
-    """First task of a worker's share of a phase, and the one behind its last."""
-    return owner * total // workers, (owner + 1) * total // workers
-
-
-@inline
 def _next_task(worker, workers, total, counters, ints, before):
     """Take a task of one's own share of this phase, else of another's; -1 where none is left."""
     for k in range(workers):
         owner = (worker + k) % workers
-        first, last = _share(owner, workers, total)
+        first, last = share_of(owner, workers, total)
         number = take_below(counters, _TAKEN + owner * APART, ints[before + owner] + last - first)
         if number >= 0:
             return first + number - ints[before + owner]
@@ -211,7 +205,7 @@ def _work(worker, workers, steps, status, counters, ints, addresses, spaces, off
             add(counters, _DONE, done)
             finished += total
             for owner in range(workers):
-                first, last = _share(owner, workers, total)
+                first, last = share_of(owner, workers, total)
                 ints[before + owner] += last - first
             if not wait_for(counters, _DONE, finished, _STOP):
                 return

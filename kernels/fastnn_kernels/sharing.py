@@ -93,6 +93,12 @@ def _give_way(typingctx):
 
 
 @inline
+def share_of(k, count, total):
+    """Return the first of `total` things that is in share `k` of `count`, and the one behind its last."""
+    return k * total // count, (k + 1) * total // count
+
+
+@inline
 def take_below(counters, index, limit):
     """Take the next number of a counter below `limit`; -1 where there is none."""
     number = read(counters, index)

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from ._jit import align_stack, entry, inline, kernel
 from .machine_state import floating_mode, restore_mode
-from .sharing import APART, pause, read, replace, wait_until, write
+from .sharing import APART, pause, read, replace, share_of, wait_until, write
 
 # Words of a line. That of the thread that starts loops tells how many threads take part.
 LINE = APART
@@ -148,8 +148,9 @@ def _share_among(team, n, function, place):
         line = k * LINE
         write(words, line + _FUNCTION, function)
         write(words, line + _ARGUMENTS, place)
-        write(words, line + _FIRST, k * n // count)
-        write(words, line + _LAST, (k + 1) * n // count)
+        first, last = share_of(k, count, n)
+        write(words, line + _FIRST, first)
+        write(words, line + _LAST, last)
         write(words, line + _MODE, mode)
         write(words, line + _STATE, _FREE)
         # A thread that falls asleep just now is woken by the next loop.
@@ -159,7 +160,8 @@ def _share_among(team, n, function, place):
     for k in range(1, count):
         line = k * LINE
         if replace(words, line + _STATE, _FREE, _NONE):
-            failed |= _call_part(function, place, k * n // count, (k + 1) * n // count)
+            first, last = share_of(k, count, n)
+            failed |= _call_part(function, place, first, last)
         else:
             wait_until(words, line + _STATE, _NONE)
             failed |= read(words, line + _FAILED)
