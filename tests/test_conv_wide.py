@@ -164,34 +164,25 @@ def test_what_is_not_finite_stays_where_it_belongs(case, value, where):
             np.testing.assert_array_equal(a, e)
 
 
-WEIGHTS = [
-    *WIDE,
-    (9, 4, 6, 16, 11, (3, 3), {"padding": 1}),  # several images at a time, filters that are no multiple of a tile's
-    (21, 16, 9, 32, 16, (3, 3), {"padding": 1}),
-    (5, 12, 8, 16, 9, (1, 1), {}),  # images that are read where they are
-    (1, 3, 40, 32, 40, (1, 1), {"padding": 0}),
-]
-
-
 # Depthwise; those whose gradients are made plane by plane, not in the flat form.
 PLANE_WEIGHTS = [(n, c, h, w, c, k, o | {"groups": c}) for n, c, h, w, k, o in (*PLANES[:1], *PLANES[2:5])]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", [*WEIGHTS, *PLANE_WEIGHTS])
+@pytest.mark.parametrize("case", PLANE_WEIGHTS)
 def test_weight_gradients_of_small_integers_are_exact(case, dtype):
     x, w, _, dy, options = arrays(case, dtype, integers=True)
-    form = conv.conv_planes_weight if "groups" in options else conv.conv_wide_weight
+    form = conv.conv_planes_weight
     with patch.object(form, "gradients", wraps=form.gradients) as used:
         found = fk.conv2d_backward(dy, x, w, **options)
-    assert used.call_count == ("groups" in options or wide_or_flat(case, dtype) == "wide")
+    assert used.call_count == 1
     for actual, expected in zip(found, ref.conv2d_backward(dy, x, w, **options), strict=True):
         assert actual.dtype == dtype
         np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("images", [1, 2, 7, 40])
-@pytest.mark.parametrize("case", [*WEIGHTS, *PLANE_WEIGHTS])
+@pytest.mark.parametrize("case", PLANE_WEIGHTS)
 def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, images):
     x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
     with threads(1):
@@ -204,7 +195,7 @@ def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, ima
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("where", ["x", "dy"])
-@pytest.mark.parametrize("case", [WIDE[0], PLANE_WEIGHTS[0], PLANE_WEIGHTS[2]])
+@pytest.mark.parametrize("case", [PLANE_WEIGHTS[0], PLANE_WEIGHTS[2]])
 def test_weight_gradients_of_what_is_not_finite_are_those_of_the_flat_form(case, value, where):
     x, w, _, dy, options = arrays(case, np.float32)
     (x if where == "x" else dy)[1, 2, 0, -1] = value

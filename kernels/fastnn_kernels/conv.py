@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _options as options
-from . import _threads, conv_planes, conv_planes_weight, conv_wide, conv_wide_weight
+from . import _threads, conv_deep_weight, conv_planes, conv_planes_weight, conv_wide
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
@@ -54,12 +54,12 @@ def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
 
 
 def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
-    """Choose how the gradients of weights are made: by "planes", "wide", in "blocks" or "flat"."""
+    """Choose how the gradients of weights are made: by "planes", "deep", in "blocks" or "flat"."""
     if conv_planes_weight.is_for_planes(conv, dtype):
         return "planes"
     blocks = is_for_blocks(conv, dtype)
-    if conv_wide_weight.is_wide(conv, dtype, blocks=blocks):
-        return "wide"
+    if conv_deep_weight.is_deep(conv, dtype, blocks=blocks):
+        return "deep"
     return "blocks" if blocks else "flat"
 
 
@@ -110,8 +110,8 @@ def launch_weight(numbers: Numbers, dy: Array, x: Array, dw: Array, db: Array) -
     if form == "planes":
         conv_planes_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
         return
-    if form == "wide":
-        conv_wide_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
+    if form == "deep":
+        conv_deep_weight.gradients(numbers, _workers(numbers), dy, x, dw, db)
         return
     # Spare lanes have zeros for dy, and for x the first image: 0 times what is infinite there would be NaN.
     spare = conv.n % lane_count(x.itemsize * 8)

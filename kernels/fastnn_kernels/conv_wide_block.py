@@ -82,7 +82,7 @@ def clear(m, mo, count):
 
 
 @kernel
-def _stage_row(x, xo, width, m, mo):
+def stage_row(x, xo, width, m, mo):
     """Copy a row; the last vector is filled up with zeros."""
     L = lanes(m)
     whole = width // L * L
@@ -118,7 +118,7 @@ def stage_rows(x, xo, channels, view, planned, m, mo):
             to = mo + c * planned.channel + r * planned.pitch + planned.halo
             source = xo + (c * view.height + r - view.top) * view.width
             if view.sw == 1:
-                _stage_row(x, source, view.width, m, to)
+                stage_row(x, source, view.width, m, to)
             elif both:
                 _stage_halves(x, source, view.width, m, to + even, to + odd, True)
             else:

@@ -100,18 +100,28 @@ def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
     return types.void(t, a, n, n, b, n, n), codegen
 
 
-@intrinsic
-def tile_columns(typingctx, t, table, first):
-    """``table[first], table[first + 1], ...``, one for each column: a tuple, since no load is kept behind a fence."""
-    made = types.UniTuple(types.intp, t.cols)
+def _entries(made: types.UniTuple, t: Tile, table: types.Type) -> Any:
+    """Signature and code of an intrinsic that loads from a table: a tuple, since no load is kept behind a fence."""
 
     def codegen(context, builder, sig, args):
         _, value, first = args
-        places = [builder.add(first, ir.Constant(_I64, c)) for c in range(t.cols)]
+        places = [builder.add(first, ir.Constant(_I64, k)) for k in range(made.count)]
         loads = [builder.load(simd.address(context, builder, table, value, place)) for place in places]
         return context.make_tuple(builder, made, loads)
 
     return made(t, table, types.intp), codegen
+
+
+@intrinsic
+def tile_columns(typingctx, t, table, first):
+    """``table[first], table[first + 1], ...``, one for each column."""
+    return _entries(types.UniTuple(types.intp, t.cols), t, table)
+
+
+@intrinsic
+def tile_rows_at(typingctx, t, table, first):
+    """``table[first], table[first + 1], ...``, one for each row."""
+    return _entries(types.UniTuple(types.intp, t.rows), t, table)
 
 
 @intrinsic
@@ -131,3 +141,23 @@ def tile_dot_at(typingctx, t, a, a_offset, a_stride, b, b_offset, columns):
 
     n = types.intp
     return types.void(t, a, n, n, b, n, columns), codegen
+
+
+@intrinsic
+def tile_scale_at(typingctx, t, x, x_offset, w, w_offset, rows):
+    """``t[r, c] += w[w_offset + rows[r]] * x[c]``, vectors from `x_offset` on; `tile_rows_at` made the rows."""
+
+    def codegen(context, builder, sig, args):
+        pointer, xv, xo, wv, wo, tuple_ = args
+        offsets = cgutils.unpack_tuple(builder, tuple_)
+        origin = simd.address(context, builder, w, wv, wo)
+
+        def row(r):
+            return simd.emit_splat(builder, t.ir, builder.load(builder.gep(origin, [offsets[r]])))
+
+        lanes = ir.Constant(_I64, t.vector.lanes)
+        emit_outer(builder, t, pointer, row, _vectors(context, builder, t, x, xv, xo, lanes))
+        return nothing(context)
+
+    n = types.intp
+    return types.void(t, x, n, w, n, rows), codegen

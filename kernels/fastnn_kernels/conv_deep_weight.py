@@ -1,0 +1,184 @@
+"""Gradients of the weights of convolutions with filters for whole vectors, with the lanes along the filters.
+
+Sums are made in parts of images whose number does not depend on the threads. Products run at 97% of the peak (Zen 4,
+AVX-512); beside them it takes time to turn the filters into lanes: a fifth where images have three channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _threads
+from ._arrays import Array, flat_alias
+from ._jit import entry, inline, kernel, lane_count
+from .conv_deep_block import COLS, FEW, MANY, Ahead, filters_to_lanes, outer_block, places_of, plan_deep, stage_band
+from .conv_flat_block import ZERO
+from .conv_plan import Conv
+from .conv_wide_block import clear
+from .idle_memory import borrow, give_back
+from .reduction import tree_sum
+from .sharing import share_of
+from .simd import lanes
+from .team import share_out, threads_of
+from .tile import tile
+from .tile_taps import fixed
+
+# Parts that sums are made in, at most.
+_PARTS = 16
+# Times as large as an image at most, padded: where there is hardly anything but zeros, the flat form leaves them out.
+_MOST_PADDED = 16
+
+
+def is_deep(conv: Conv, dtype: np.dtype[Any], *, blocks: bool) -> bool:
+    """Whether gradients can be made so, and it wins; `blocks` tells whether lane blocks could make them.
+
+    2 threads of a Zen 4, us, here, in lane blocks and in the flat form: 128x6x12x12 5x5 to 16 216, 233, -; 8x32x8x8
+    3x3/2 to 64 61, 146, 147; one image of 64x4x4 3x3 to 64 51, -, 121. Lane blocks win where they have Winograd's
+    algorithm (32x16x32x32 3x3 to 16 771, 637, 840), and where many lanes here are filled up (32x16x14x14 3x3 to 24 301,
+    171, 273).
+    """
+    lanes = lane_count(dtype.itemsize * 8)
+    filled = -(-conv.k // (COLS * lanes)) * COLS * lanes
+    if conv.groups > 1 or conv.k < COLS * lanes or conv.c * conv.kh * conv.kw < FEW or 2 * filled > 3 * conv.k:
+        return False
+    padded = ((conv.oh - 1) * conv.sh + (conv.kh - 1) * conv.dh + 1) * ((conv.ow - 1) * conv.sw
+                                                                       + (conv.kw - 1) * conv.dw + 1)
+    if padded > _MOST_PADDED * conv.height * conv.width:
+        return False
+    points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and conv.c % lanes == conv.oh % 2 == conv.ow % 2 == 0
+    return not (blocks and (points or 4 * filled > 5 * conv.k))
+
+
+@inline
+def _sizes(deep, ow, L):
+    """Elements of the vectors of filters, of staged images, and of a part's sums but those of dy."""
+    staged = deep.images * deep.image if deep.staged else ZERO
+    return deep.images * deep.band * ow * COLS * L, staged, deep.groups * deep.tiles * deep.rows * COLS * L
+
+
+@inline
+def _first_filter(conv, group, L):
+    """Return the first filter of a group; the last group overlaps."""
+    return min(group * COLS * L, conv.k - COLS * L)
+
+
+@inline
+def _ahead(conv, deep, s, p, group, L):
+    """Return what is read after a group of filters of rows from `p` on of images from `s` on: of maps and of images."""
+    plane, image, following = conv.oh * conv.ow, conv.c * conv.height * conv.width, s + deep.images
+    at, pixel = following * conv.k * plane, following * image
+    if p + deep.band < conv.oh:
+        at = s * conv.k * plane + (p + deep.band) * conv.ow
+        pixel = s * image + (p + deep.band) * conv.sh * conv.width
+    if group + 1 < deep.groups:
+        at = (s * conv.k + _first_filter(conv, group + 1, L)) * plane + p * conv.ow
+    maps = Ahead(at, plane, -(-deep.band * conv.ow // L), np.int64(COLS * L))
+    # Rows that no window reaches would be fetched in vain.
+    channels = conv.c if group == 0 and conv.kh >= conv.sh else ZERO
+    return maps, Ahead(pixel, conv.height * conv.width, -(-deep.band * conv.sh * conv.width // L), channels)
+
+
+@kernel
+def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
+    """Do every `workers`-th share of kernel elements of a part of images, from `worker` on."""
+    L, conv = lanes(x), Conv(*numbers)
+    deep, width = plan_deep(conv, L), COLS * L
+    vectors, staged, sums = _sizes(deep, conv.ow, L)
+    plane, places, image = conv.oh * conv.ow, conv.k * conv.oh * conv.ow, conv.c * conv.height * conv.width
+    do = worker * (vectors + staged)
+    mo = do + vectors
+    clear(m, mo, staged)
+    for unit in range(worker, count * shares, workers):
+        part, share = unit // shares, unit % shares
+        po = part * (sums + deep.groups * width)
+        first, last = share_of(share, shares, deep.tiles)
+        if first == last:
+            continue
+        begin, end = share_of(part, count, -(-conv.n // deep.images))
+        for some in range(begin, end):
+            s = some * deep.images
+            images = min(deep.images, conv.n - s)
+            for p in range(0, conv.oh, deep.band):
+                rows = min(deep.band, conv.oh - p)
+                if deep.staged:
+                    for i in range(images):
+                        stage_band(x, (s + i) * image, conv, deep, p, m, mo + i * deep.image)
+                for g in range(deep.groups):
+                    k = _first_filter(conv, g, L)
+                    for i in range(images):
+                        filters_to_lanes(dy, (s + i) * places + k * plane + p * conv.ow, plane, rows * conv.ow, m,
+                                         do + i * plane * width)
+                    maps, pixels = _ahead(conv, deep, s, p, g, L)
+                    so, to = po + g * deep.tiles * deep.rows * width, po + sums + g * width
+                    if deep.staged:
+                        _products(deep, conv, m, do, m, mo, deep.image, table, first, last, images, rows, parts, so, to,
+                                  dy, maps, x, pixels)
+                    else:
+                        _products(deep, conv, m, do, x, s * image + p * conv.sh * conv.width, image, table, first,
+                                  last, images, rows, parts, so, to, dy, maps, x, pixels)
+
+
+@kernel
+def _products(deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy, maps, source,
+              pixels):
+    """Choose the tile."""
+    if deep.rows == FEW:
+        _sum(tile(x, FEW, COLS), deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy,
+             maps, source, pixels)
+    else:
+        _sum(tile(x, MANY, COLS), deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy,
+             maps, source, pixels)
+
+
+@inline
+def _sum(form, deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy, maps, source,
+         pixels):
+    """Sum the products; who has the first tile sums the gradients of the bias with it."""
+    pitch, step, cols = deep.pitch * conv.sh, conv.sw, conv.ow
+    if first == 0:
+        outer_block(form, fixed(1), d, do, x, xo, x_image, pitch, step, table, 0, 1, images, rows, cols, sums, so, to,
+                    dy, maps, source, pixels)
+        # All lines of the maps are there.
+        first, maps = 1, Ahead(maps.at, maps.stride, ZERO, ZERO)
+    outer_block(form, fixed(0), d, do, x, xo, x_image, pitch, step, table, first, last, images, rows, cols, sums, so,
+                to, dy, maps, source, pixels)
+
+
+def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
+    """Write the gradients of weights and bias: summed in parts, then in a fixed tree."""
+    L, conv, workers = lanes(x), Conv(*numbers), threads_of(team)
+    deep, width = plan_deep(conv, L), COLS * L
+    share_out(team, workers, _worker, (workers, shares, dy, x, m, places_of(conv, deep), parts, count, numbers))
+    _, _, sums = _sizes(deep, conv.ow, L)
+    size, terms = sums + deep.groups * width, dw.size // conv.k
+    tree_sum(parts, 0, size, count, size)
+    for g in range(deep.groups):
+        k, at = _first_filter(conv, g, L), g * deep.tiles * deep.rows * width
+        for lane in range(width):
+            for t in range(terms):
+                dw[(k + lane) * terms + t] = parts[at + t * width + lane]
+            db[k + lane] = parts[sums + g * width + lane]
+
+
+def _size_entry(like, numbers):
+    """Return the elements of a worker's scratch and of a part's sums, and the number of parts."""
+    L, conv = lanes(like), Conv(*numbers)
+    deep = plan_deep(conv, L)
+    vectors, staged, sums = _sizes(deep, conv.ow, L)
+    return vectors + staged, sums + deep.groups * COLS * L, min(_PARTS, -(-conv.n // deep.images))
+
+
+SIZE, WEIGHT = entry(_size_entry), entry(_entry)
+
+
+def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
+    """Write the gradients of weights and bias."""
+    images = flat_alias(x)
+    size, total, count = SIZE(images, numbers)
+    parts, scratch = np.zeros(count * total, x.dtype), borrow(workers * size, x.dtype)
+    # Few parts are shared by all workers, by kernel elements: each then turns all maps round.
+    shares = workers if count < 4 * workers and count % workers else 1
+    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), images, dw.reshape(-1), db, scratch, parts, count, numbers)
+    give_back(scratch)

@@ -1,0 +1,113 @@
+"""Weight gradients with the lanes along the filters: exact, the same bits for any number of threads, finite."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from tapes import threads
+from test_conv_wide import arrays
+
+import fastnn_kernels as fk
+import fastnn_kernels.reference as ref
+from fastnn_kernels import conv
+
+# Images, channels, height, width, filters, kernel, options; filters fill most lanes on every machine.
+DEEP = [
+    (3, 3, 32, 32, 16, (3, 3), {"padding": 1}),  # bands of rows
+    (5, 6, 12, 12, 16, (5, 5), {}),  # images that are read where they are, several at a time
+    (2, 9, 40, 33, 48, (1, 1), {}),
+    (2, 16, 8, 64, 32, (1, 1), {"stride": 2}),
+    (9, 5, 13, 11, 24, (3, 2), {"stride": (2, 1), "padding": (1, 0)}),
+    (2, 8, 17, 9, 40, (3, 3), {"padding": 2, "dilation": 2}),
+    (33, 4, 3, 3, 32, (3, 3), {"padding": 1}),  # fewer pixels than lanes
+    (2, 5, 40, 19, 17, (3, 7), {"padding": ((0, 2), (20, 18)), "dilation": (1, 3)}),  # more zeros than a vector
+    (2, 3, 9, 64, 16, (4, 3), {"padding": "same"}),
+    (3, 8, 6, 6, 16, (1, 1), {"padding": ((0, 1), (0, 1)), "stride": 2}),
+]
+# Some of these are not chosen on every machine.
+FORCED = patch.object(conv, "weight_form", lambda *_: "deep")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", DEEP)
+def test_small_integers_are_exact(case, dtype):
+    x, w, _, dy, options = arrays(case, dtype, integers=True)
+    with FORCED:
+        _, dw, db = fk.conv2d_backward(dy, x, w, **options)
+    _, expected, expected_db = ref.conv2d_backward(dy, x, w, **options)
+    assert dw.dtype == db.dtype == dtype
+    np.testing.assert_array_equal(dw, expected)
+    np.testing.assert_array_equal(db, expected_db)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", DEEP)
+def test_rounding_is_that_of_one_sum(case, dtype):
+    x, w, _, dy, options = arrays(case, dtype)
+    with FORCED:
+        found = fk.conv2d_backward(dy, x, w, **options)[1:]
+    exact = ref.conv2d_backward(*(a.astype(np.float64) for a in (dy, x, w)), **options)[1:]
+    size = ref.conv2d_backward(*(np.abs(a).astype(np.float64) for a in (dy, x, w)), **options)[1:]
+    for a, e, s in zip(found, exact, size, strict=True):
+        assert (np.abs(a - e) <= 8 * np.finfo(dtype).eps * s).all()
+
+
+@pytest.mark.parametrize("images", [1, 2, 7, 40])
+@pytest.mark.parametrize("case", DEEP)
+def test_bits_are_the_same_for_any_number_of_threads(case, images):
+    x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
+    with FORCED, threads(1):
+        one = fk.conv2d_backward(dy, x, w, **options)
+    with FORCED, threads(2):
+        two = fk.conv2d_backward(dy, x, w, **options)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("where", ["x", "dy"])
+@pytest.mark.parametrize("case", [DEEP[0], DEEP[1], DEEP[4]])
+def test_what_is_not_finite_stays_where_it_belongs(case, where, value):
+    x, w, _, dy, options = arrays(case, np.float32)
+    (x if where == "x" else dy)[1, 2, 0, -1] = value
+    with FORCED:
+        found = fk.conv2d_backward(dy, x, w, **options)[1:]
+    with patch.object(conv, "weight_form", lambda *_: "flat"):
+        expected = fk.conv2d_backward(dy, x, w, **options)[1:]
+    for a, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-4)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3, 8, 13])
+def test_memory_may_start_anywhere(offset):
+    x, w, _, dy, options = arrays(DEEP[0], np.float32)
+    memory = np.zeros(dy.size + 16, np.float32)
+    moved = memory[offset : offset + dy.size].reshape(dy.shape)
+    moved[...] = dy
+    with FORCED:
+        found, expected = (fk.conv2d_backward(a, x, w, **options) for a in (moved, dy))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_is_chosen_where_it_wins():
+    choose = [
+        ((2, 6, 12, 12, 16, (5, 5), {}), "deep"),
+        ((32, 6, 12, 12, 16, (5, 5), {}), "deep"),
+        ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks"),  # by Winograd's algorithm
+        ((2, 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep"),
+        ((2, 6, 12, 12, 3, (5, 5), {}), "flat"),  # too few filters
+        ((2, 16, 12, 12, 32, (5, 5), {"groups": 2}), "flat"),
+        ((2, 6, 2, 2, 16, (3, 3), {"padding": 9, "dilation": 9}), "flat"),  # hardly anything but zeros
+    ]
+    for case, form in choose:
+        x, w, _, dy, options = arrays(case, np.float32, integers=True)
+        seen = []
+
+        def note(*args, seen=seen, choose=conv.weight_form):
+            seen.append(choose(*args))
+            return seen[-1]
+
+        with patch.object(conv, "weight_form", note):
+            fk.conv2d_backward_weight(dy, x, w.shape, **options)
+        assert seen == [form], case
