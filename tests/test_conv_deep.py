@@ -1,5 +1,6 @@
-"""Weight gradients with the lanes along the filters: exact, the same bits for any number of threads, finite."""
+"""Convolutions with the lanes along the filters: exact, the same bits for any number of threads, finite."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -24,13 +25,89 @@ DEEP = [
     (2, 3, 9, 64, 16, (4, 3), {"padding": "same"}),
     (3, 8, 6, 6, 16, (1, 1), {"padding": ((0, 1), (0, 1)), "stride": 2}),
 ]
+# With enough channels for input gradients.
+BACKWARD = [
+    (5, 16, 32, 32, 16, (3, 3), {"padding": 1}),
+    (2, 17, 12, 12, 16, (5, 5), {}),
+    (9, 20, 13, 11, 24, (3, 2), {"padding": (1, 0)}),
+    (3, 48, 9, 12, 32, (1, 1), {}),
+    (33, 24, 3, 3, 32, (3, 3), {"padding": 1}),
+    (2, 16, 17, 9, 40, (3, 3), {"padding": 2, "dilation": 2}),
+    (3, 16, 6, 6, 16, (3, 3), {"padding": 3}),  # maps larger than the images
+    (7, 16, 5, 5, 120, (5, 5), {}),
+    (1, 16, 5, 5, 16, (5, 5), {}),  # one output
+]
 # Some of these are not chosen on every machine.
 FORCED = patch.object(conv, "weight_form", lambda *_: "deep")
 
 
+@contextmanager
+def sums_in(form):
+    """Make outputs, and input gradients, in one form."""
+    with patch.object(conv, "sums_form", lambda *_, **__: form):
+        yield
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", [*DEEP, *BACKWARD])
+def test_outputs_are_exact_and_have_the_bits_of_the_flat_form(case, dtype):
+    x, w, b, _, options = arrays(case, dtype, integers=True)
+    with sums_in("deep"):
+        y = fk.conv2d(x, w, b, **options)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, ref.conv2d(x, w, b, **options))
+    x, w, b, _, options = arrays(case, dtype)
+    with sums_in("flat"):
+        expected = fk.conv2d(x, w, b, **options), fk.conv2d(x, w, **options)
+    for count in (1, 2):
+        with sums_in("deep"), threads(count):
+            np.testing.assert_array_equal(fk.conv2d(x, w, b, **options), expected[0])
+            np.testing.assert_array_equal(fk.conv2d(x, w, **options), expected[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", BACKWARD)
+def test_input_gradients_are_exact_and_have_the_bits_of_the_flat_form(case, dtype):
+    x, w, _, dy, options = arrays(case, dtype, integers=True)
+    with sums_in("deep"):
+        dx = fk.conv2d_backward_input(dy, w, x.shape, **options)
+    assert dx.dtype == dtype
+    np.testing.assert_array_equal(dx, ref.conv2d_backward_input(dy, w, x.shape, **options))
+    x, w, _, dy, options = arrays(case, dtype)
+    with sums_in("flat"):
+        expected = fk.conv2d_backward_input(dy, w, x.shape, **options)
+    for count in (1, 2):
+        with sums_in("deep"), threads(count):
+            np.testing.assert_array_equal(fk.conv2d_backward_input(dy, w, x.shape, **options), expected)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("where", ["x", "w"])
+@pytest.mark.parametrize("case", [DEEP[0], DEEP[1], BACKWARD[4]])
+def test_outputs_of_what_is_not_finite_are_those_of_the_flat_form(case, where, value):
+    x, w, b, _, options = arrays(case, np.float32)
+    (x if where == "x" else w)[1, 2, 0, -1] = value
+    with sums_in("deep"):
+        found = fk.conv2d(x, w, b, **options)
+    with sums_in("flat"):
+        np.testing.assert_array_equal(found, fk.conv2d(x, w, b, **options))
+
+
+def test_scratch_of_other_calls_does_not_show():
+    given = [arrays(case, np.float32) for case in (*DEEP, *BACKWARD)]
+    with sums_in("deep"), FORCED:
+        expected = [(fk.conv2d(x, w, b, **o), fk.conv2d_backward_weight(dy, x, w.shape, **o))
+                    for x, w, b, dy, o in given]  # fmt: skip
+        for memory in list(fk.idle_memory._idle):
+            memory[...] = 255  # NaN
+        for (x, w, b, dy, o), (y, dw) in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(fk.conv2d(x, w, b, **o), y)
+            np.testing.assert_array_equal(fk.conv2d_backward_weight(dy, x, w.shape, **o), dw)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", DEEP)
-def test_small_integers_are_exact(case, dtype):
+def test_weight_gradients_of_small_integers_are_exact(case, dtype):
     x, w, _, dy, options = arrays(case, dtype, integers=True)
     with FORCED:
         _, dw, db = fk.conv2d_backward(dy, x, w, **options)
@@ -42,7 +119,7 @@ def test_small_integers_are_exact(case, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", DEEP)
-def test_rounding_is_that_of_one_sum(case, dtype):
+def test_weight_gradients_round_as_one_sum(case, dtype):
     x, w, _, dy, options = arrays(case, dtype)
     with FORCED:
         found = fk.conv2d_backward(dy, x, w, **options)[1:]
@@ -54,7 +131,7 @@ def test_rounding_is_that_of_one_sum(case, dtype):
 
 @pytest.mark.parametrize("images", [1, 2, 7, 40])
 @pytest.mark.parametrize("case", DEEP)
-def test_bits_are_the_same_for_any_number_of_threads(case, images):
+def test_weight_gradients_have_the_same_bits_for_any_number_of_threads(case, images):
     x, w, _, dy, options = arrays((images, *case[1:]), np.float32)
     with FORCED, threads(1):
         one = fk.conv2d_backward(dy, x, w, **options)
@@ -67,7 +144,7 @@ def test_bits_are_the_same_for_any_number_of_threads(case, images):
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("where", ["x", "dy"])
 @pytest.mark.parametrize("case", [DEEP[0], DEEP[1], DEEP[4]])
-def test_what_is_not_finite_stays_where_it_belongs(case, where, value):
+def test_weight_gradients_of_what_is_not_finite_are_those_of_the_flat_form(case, where, value):
     x, w, _, dy, options = arrays(case, np.float32)
     (x if where == "x" else dy)[1, 2, 0, -1] = value
     with FORCED:
@@ -90,7 +167,7 @@ def test_memory_may_start_anywhere(offset):
         np.testing.assert_array_equal(a, b)
 
 
-def test_it_is_chosen_where_it_wins():
+def test_weight_gradients_are_made_so_where_it_wins():
     choose = [
         ((2, 6, 12, 12, 16, (5, 5), {}), "deep"),
         ((32, 6, 12, 12, 16, (5, 5), {}), "deep"),
@@ -111,3 +188,32 @@ def test_it_is_chosen_where_it_wins():
         with patch.object(conv, "weight_form", note):
             fk.conv2d_backward_weight(dy, x, w.shape, **options)
         assert seen == [form], case
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_sums_are_made_so_where_it_wins(backward):
+    choose = [
+        ((1, 16, 12, 12, 16, (5, 5), {}), "deep", "deep"),
+        ((32, 16, 12, 12, 16, (5, 5), {}), "deep", "blocks"),  # too many zeros around the maps
+        ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks", "blocks"),  # by Winograd's algorithm
+        ((32, 16, 12, 12, 32, (3, 3), {"padding": 1, "stride": 2}), "deep", "blocks"),
+        ((2, 6, 12, 12, 6, (5, 5), {}), "flat", "flat"),
+        ((2, 32, 12, 12, 32, (5, 5), {"groups": 2}), "flat", "flat"),
+        ((2, 16, 1, 2, 16, (25, 25), {"padding": 12}), "flat", "flat"),  # hardly anything but zeros
+        ((40, 64, 7, 7, 64, (1, 1), {}), "deep", "deep"),
+        ((40, 64, 32, 32, 64, (1, 1), {}), "flat", "flat"),
+    ]
+    for case, *forms in choose:
+        x, w, _, dy, options = arrays(case, np.float32)
+        seen, choice = [], conv.sums_form
+
+        def note(*args, seen=seen, choice=choice, **more):
+            seen.append(choice(*args, **more))
+            return seen[-1]
+
+        with patch.object(conv, "sums_form", note):
+            if backward:
+                fk.conv2d_backward_input(dy, w, x.shape, **options)
+            else:
+                fk.conv2d(x, w, **options)
+        assert seen == [forms[backward]], case

@@ -50,6 +50,15 @@ PLANES = [
 ALL = [*WIDE, *POINTS, *[(n, c, h, w, c, k, o | {"groups": c}) for n, c, h, w, k, o in PLANES]]
 
 
+@pytest.fixture(autouse=True)
+def without_lanes_of_filters():
+    """Some of these win with the lanes along the filters, which have tests of their own."""
+    conv.sums_form.cache_clear()
+    with patch.object(conv.conv_deep, "is_deep", lambda *_, **__: False):
+        yield
+    conv.sums_form.cache_clear()
+
+
 def arrays(case, dtype, *, integers=False):
     n, c, h, w, k, kernel, options = case
     rng = np.random.default_rng(7)

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _checks as check
 from . import _options as options
-from . import _threads, conv_deep_weight, conv_planes, conv_planes_weight, conv_wide
+from . import _threads, conv_deep, conv_deep_weight, conv_planes, conv_planes_weight, conv_wide
 from . import _windows as geometry
 from ._arrays import Array, flat_alias
 from ._jit import lane_count
@@ -41,7 +41,7 @@ def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
 
 @functools.lru_cache(_KEPT)
 def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
-    """Choose how outputs or, `backward`, input gradients are made: by "planes", "wide", in "blocks" or "flat".
+    """Choose how outputs or, `backward`, input gradients are made: by "planes", "wide", "deep", in "blocks" or "flat".
 
     Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads.
     """
@@ -49,8 +49,10 @@ def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
     if conv_planes.is_for_planes(conv, dtype, backward=backward):
         return "planes"
     if conv_wide.is_wide(conv, dtype, backward=backward):
-        return "wide"
-    return "blocks" if is_for_blocks(conv, dtype) else "flat"
+        form = "wide"
+    else:
+        form = "blocks" if is_for_blocks(conv, dtype) else "flat"
+    return "deep" if conv_deep.is_deep(conv, dtype, backward=backward, other=form) else form
 
 
 def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
@@ -86,6 +88,9 @@ def launch_sums(
         return
     if form == "wide":
         conv_wide.sums(numbers, workers, x, w, b, y, backward=backward, exact=algorithm == "direct")
+        return
+    if form == "deep":
+        conv_deep.sums(numbers, workers, x, w, b, y, backward=backward)
         return
     if form == "blocks" and not (backward and b is not None):
         from . import conv_rows

@@ -6,16 +6,27 @@ AVX-512); beside them it takes time to turn the filters into lanes: a fifth wher
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import entry, inline, kernel, lane_count
-from .conv_deep_block import COLS, FEW, MANY, Ahead, filters_to_lanes, outer_block, places_of, plan_deep, stage_band
+from ._public import NO
+from .conv_deep_block import FEW, MANY, Ahead, outer_block
+from .conv_deep_stage import (
+    COLS,
+    Band,
+    filters_to_lanes,
+    padded_pixels,
+    plan_band,
+    stage_band,
+    tap_places,
+    whole_tiles,
+)
 from .conv_flat_block import ZERO
-from .conv_plan import Conv
+from .conv_plan import Conv, describe, phase_taps
 from .conv_wide_block import clear
 from .idle_memory import borrow, give_back
 from .reduction import tree_sum
@@ -40,22 +51,38 @@ def is_deep(conv: Conv, dtype: np.dtype[Any], *, blocks: bool) -> bool:
     171, 273).
     """
     lanes = lane_count(dtype.itemsize * 8)
-    filled = -(-conv.k // (COLS * lanes)) * COLS * lanes
+    filled = whole_tiles(conv.k, lanes)
     if conv.groups > 1 or conv.k < COLS * lanes or conv.c * conv.kh * conv.kw < FEW or 2 * filled > 3 * conv.k:
         return False
-    padded = ((conv.oh - 1) * conv.sh + (conv.kh - 1) * conv.dh + 1) * ((conv.ow - 1) * conv.sw
-                                                                       + (conv.kw - 1) * conv.dw + 1)
-    if padded > _MOST_PADDED * conv.height * conv.width:
+    if padded_pixels(conv, backward=False) > _MOST_PADDED * conv.height * conv.width:
         return False
     points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and conv.c % lanes == conv.oh % 2 == conv.ow % 2 == 0
-    return not (blocks and (points or 4 * filled > 5 * conv.k))
+    # Of one block one thread alone works on it.
+    return not (blocks and conv.n > lanes and (points or 4 * filled > 5 * conv.k))
 
 
-@inline
-def _sizes(deep, ow, L):
-    """Elements of the vectors of filters, of staged images, and of a part's sums but those of dy."""
-    staged = deep.images * deep.image if deep.staged else ZERO
-    return deep.images * deep.band * ow * COLS * L, staged, deep.groups * deep.tiles * deep.rows * COLS * L
+class Deep(NamedTuple):
+    """How gradients are summed: in tiles of `rows` kernel elements, for groups of filters; sizes in elements."""
+
+    band: Band
+    rows: int
+    tiles: int
+    groups: int
+    vectors: int  # of filters, of a band's pixels
+    staged: int
+    sums: int  # of a part, but those of dy
+
+
+@kernel
+def _plan(conv, L):
+    """Plan the sums, which have no groups and enough filters for a tile."""
+    view, _, sums = describe(conv, NO)
+    # More pixels of one image: of 128, 256 and 512 the most won (3x32x32 to 32, one thread: 22.6, 21.4, 21.0 us).
+    band, terms, width = plan_band(view, conv.n, conv.c, conv.oh, conv.ow, 256, 512, L), sums.terms, COLS * L
+    rows = MANY if -(-terms // MANY) * MANY <= -(-terms // FEW) * FEW else FEW
+    tiles, groups = -(-terms // rows), -(-conv.k // width)
+    return view, Deep(band, rows, tiles, groups, band.images * band.rows * conv.ow * width,
+                      band.images * band.image if band.staged else ZERO, groups * tiles * rows * width)
 
 
 @inline
@@ -67,57 +94,57 @@ def _first_filter(conv, group, L):
 @inline
 def _ahead(conv, deep, s, p, group, L):
     """Return what is read after a group of filters of rows from `p` on of images from `s` on: of maps and of images."""
-    plane, image, following = conv.oh * conv.ow, conv.c * conv.height * conv.width, s + deep.images
-    at, pixel = following * conv.k * plane, following * image
-    if p + deep.band < conv.oh:
-        at = s * conv.k * plane + (p + deep.band) * conv.ow
-        pixel = s * image + (p + deep.band) * conv.sh * conv.width
+    band, plane, image = deep.band, conv.oh * conv.ow, conv.c * conv.height * conv.width
+    at, pixel = (s + band.images) * conv.k * plane, (s + band.images) * image
+    if p + band.rows < conv.oh:
+        at = s * conv.k * plane + (p + band.rows) * conv.ow
+        pixel = s * image + (p + band.rows) * conv.sh * conv.width
     if group + 1 < deep.groups:
         at = (s * conv.k + _first_filter(conv, group + 1, L)) * plane + p * conv.ow
-    maps = Ahead(at, plane, -(-deep.band * conv.ow // L), np.int64(COLS * L))
+    maps = Ahead(at, plane, -(-band.rows * conv.ow // L), np.int64(COLS * L))
     # Rows that no window reaches would be fetched in vain.
     channels = conv.c if group == 0 and conv.kh >= conv.sh else ZERO
-    return maps, Ahead(pixel, conv.height * conv.width, -(-deep.band * conv.sh * conv.width // L), channels)
+    return maps, Ahead(pixel, conv.height * conv.width, -(-band.rows * conv.sh * conv.width // L), channels)
 
 
 @kernel
 def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
     """Do every `workers`-th share of kernel elements of a part of images, from `worker` on."""
     L, conv = lanes(x), Conv(*numbers)
-    deep, width = plan_deep(conv, L), COLS * L
-    vectors, staged, sums = _sizes(deep, conv.ow, L)
+    view, deep = _plan(conv, L)
+    band, width = deep.band, COLS * L
     plane, places, image = conv.oh * conv.ow, conv.k * conv.oh * conv.ow, conv.c * conv.height * conv.width
-    do = worker * (vectors + staged)
-    mo = do + vectors
-    clear(m, mo, staged)
+    do = worker * (deep.vectors + deep.staged)
+    mo = do + deep.vectors
+    clear(m, mo, deep.staged)
     for unit in range(worker, count * shares, workers):
         part, share = unit // shares, unit % shares
-        po = part * (sums + deep.groups * width)
+        po = part * (deep.sums + deep.groups * width)
         first, last = share_of(share, shares, deep.tiles)
         if first == last:
             continue
-        begin, end = share_of(part, count, -(-conv.n // deep.images))
+        begin, end = share_of(part, count, -(-conv.n // band.images))
         for some in range(begin, end):
-            s = some * deep.images
-            images = min(deep.images, conv.n - s)
-            for p in range(0, conv.oh, deep.band):
-                rows = min(deep.band, conv.oh - p)
-                if deep.staged:
+            s = some * band.images
+            images = min(band.images, conv.n - s)
+            for p in range(0, conv.oh, band.rows):
+                rows = min(band.rows, conv.oh - p)
+                if band.staged:
                     for i in range(images):
-                        stage_band(x, (s + i) * image, conv, deep, p, m, mo + i * deep.image)
+                        stage_band(x, (s + i) * image, view, conv.c, band, p, m, mo + i * band.image)
                 for g in range(deep.groups):
                     k = _first_filter(conv, g, L)
                     for i in range(images):
                         filters_to_lanes(dy, (s + i) * places + k * plane + p * conv.ow, plane, rows * conv.ow, m,
                                          do + i * plane * width)
                     maps, pixels = _ahead(conv, deep, s, p, g, L)
-                    so, to = po + g * deep.tiles * deep.rows * width, po + sums + g * width
-                    if deep.staged:
-                        _products(deep, conv, m, do, m, mo, deep.image, table, first, last, images, rows, parts, so, to,
-                                  dy, maps, x, pixels)
+                    so, to = po + g * deep.tiles * deep.rows * width, po + deep.sums + g * width
+                    if band.staged:
+                        _products(deep, conv, m, do, m, mo + band.first, band.image, table, first, last, images, rows,
+                                  parts, so, to, dy, maps, x, pixels)
                     else:
-                        _products(deep, conv, m, do, x, s * image + p * conv.sh * conv.width, image, table, first,
-                                  last, images, rows, parts, so, to, dy, maps, x, pixels)
+                        _products(deep, conv, m, do, x, s * image + p * conv.sh * conv.width + band.first, image, table,
+                                  first, last, images, rows, parts, so, to, dy, maps, x, pixels)
 
 
 @kernel
@@ -136,7 +163,7 @@ def _products(deep, conv, d, do, x, xo, x_image, table, first, last, images, row
 def _sum(form, deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy, maps, source,
          pixels):
     """Sum the products; who has the first tile sums the gradients of the bias with it."""
-    pitch, step, cols = deep.pitch * conv.sh, conv.sw, conv.ow
+    pitch, step, cols = deep.band.pitch * conv.sh, conv.sw, conv.ow
     if first == 0:
         outer_block(form, fixed(1), d, do, x, xo, x_image, pitch, step, table, 0, 1, images, rows, cols, sums, so, to,
                     dy, maps, source, pixels)
@@ -149,25 +176,27 @@ def _sum(form, deep, conv, d, do, x, xo, x_image, table, first, last, images, ro
 def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
     """Write the gradients of weights and bias: summed in parts, then in a fixed tree."""
     L, conv, workers = lanes(x), Conv(*numbers), threads_of(team)
-    deep, width = plan_deep(conv, L), COLS * L
-    share_out(team, workers, _worker, (workers, shares, dy, x, m, places_of(conv, deep), parts, count, numbers))
-    _, _, sums = _sizes(deep, conv.ow, L)
-    size, terms = sums + deep.groups * width, dw.size // conv.k
+    view, deep = _plan(conv, L)
+    _, target, described = describe(conv, NO)
+    taps, _ = phase_taps(conv, view, target, ZERO, NO)
+    table, width = tap_places(view, conv.c, taps, deep.band, deep.tiles * deep.rows), COLS * L
+    share_out(team, workers, _worker, (workers, shares, dy, x, m, table, parts, count, numbers))
+    size, terms = deep.sums + deep.groups * width, described.terms
     tree_sum(parts, 0, size, count, size)
     for g in range(deep.groups):
         k, at = _first_filter(conv, g, L), g * deep.tiles * deep.rows * width
         for lane in range(width):
             for t in range(terms):
                 dw[(k + lane) * terms + t] = parts[at + t * width + lane]
-            db[k + lane] = parts[sums + g * width + lane]
+            db[k + lane] = parts[deep.sums + g * width + lane]
 
 
 def _size_entry(like, numbers):
     """Return the elements of a worker's scratch and of a part's sums, and the number of parts."""
     L, conv = lanes(like), Conv(*numbers)
-    deep = plan_deep(conv, L)
-    vectors, staged, sums = _sizes(deep, conv.ow, L)
-    return vectors + staged, sums + deep.groups * COLS * L, min(_PARTS, -(-conv.n // deep.images))
+    _, deep = _plan(conv, L)
+    count = min(_PARTS, -(-conv.n // deep.band.images))
+    return deep.vectors + deep.staged, deep.sums + deep.groups * COLS * L, count
 
 
 SIZE, WEIGHT = entry(_size_entry), entry(_entry)
