@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
 
 from ._checks import MEMORY_LIMIT
-from ._jit import kernel, tell_apart
+from ._jit import inner_overload, kernel, tell_apart
 from ._options import SIZE_LIMIT
 
 _LOW, _HALF = np.uint64(2**32 - 1), np.uint64(32)
@@ -45,7 +44,7 @@ def inside(
             found = implementation(*args, **options)
             return None if found is None else tell_apart(found, function.__name__)
 
-        overload(function, strict=False, prefer_literal=literal)(named)
+        inner_overload(function, strict=False, prefer_literal=literal)(named)
         return implementation
 
     PUBLIC[function.__name__] = function
@@ -125,7 +124,7 @@ def read_pair(value):
     raise NotImplementedError("for compiled code")
 
 
-@overload(read_pair)
+@inner_overload(read_pair)
 def _read_pair(value):
     if is_int(value):
         return lambda value: (np.int64(value), np.int64(value))
@@ -149,7 +148,7 @@ def read_pads(padding, kh, kw, sh, sw):
     raise NotImplementedError("for compiled code")
 
 
-@overload(read_pads)
+@inner_overload(read_pads)
 def _read_pads(padding, kh, kw, sh, sw):
     if isinstance(padding, types.Omitted):
         padding = types.literal(padding.value)
@@ -250,7 +249,7 @@ def read_windows(height, width, kernel_size, stride, padding, dilation):
     raise NotImplementedError("for compiled code")
 
 
-@overload(read_windows)
+@inner_overload(read_windows)
 def _read_windows(height, width, kernel_size, stride, padding, dilation):
     def call(height, width, kernel_size, stride, padding, dilation):
         kh, kw = read_pair(kernel_size)
@@ -285,7 +284,7 @@ def flat(array):
     raise NotImplementedError("for compiled code")
 
 
-@overload(flat)
+@inner_overload(flat)
 def _flat(array):
     return lambda array: np.ascontiguousarray(array).reshape(-1)
 
@@ -295,7 +294,7 @@ def output(out, shape, like):
     raise NotImplementedError("for compiled code")
 
 
-@overload(output)
+@inner_overload(output)
 def _output(out, shape, like):
     if is_missing(out):
         return lambda out, shape, like: np.empty(shape, like.dtype)

@@ -3,10 +3,9 @@
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
 
 from ._augmentation import FIRST_OP, KINDS, OPS, PLACES
-from ._jit import kernel
+from ._jit import inner_overload, kernel
 from ._public import (
     ALONE,
     check_floats,
@@ -64,7 +63,7 @@ def _read_angles(degrees):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_read_angles)
+@inner_overload(_read_angles)
 def _read_angles_inside(degrees):
     if isinstance(degrees, types.Integer | types.Float):
         return lambda degrees: (-float(degrees), float(degrees))
@@ -78,7 +77,7 @@ def _read_size(size, height, width):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_read_size)
+@inner_overload(_read_size)
 def _read_size_inside(size, height, width):
     if is_missing(size):
         return lambda size, height, width: (height, width)

@@ -11,6 +11,7 @@ import functools
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from . import _threads
 from ._arrays import Array, flat_alias
@@ -52,26 +53,50 @@ def is_deep(conv: Conv, dtype: np.dtype[Any], *, backward: bool, other: str) -> 
     345, 568 flat. Others win with few terms (128x1x28x28 3x3 to 16 324, 250 in blocks), by leaving out what is padded
     (128x32x7x7 3x3 to 32 backward 613, 479 in blocks) and by Winograd's algorithm.
     """
-    lanes, filters, rows, cols = lane_count(dtype.itemsize * 8), conv.k, conv.oh, conv.ow
-    image = conv.height * conv.width
-    if backward:
-        filters, rows, cols, image = conv.c, conv.height, conv.width, conv.oh * conv.ow
-    filled, terms = whole_tiles(filters, lanes), (conv.k if backward else conv.c) * conv.kh * conv.kw
-    if conv.groups > 1 or filters < COLS * lanes or 5 * filled > 8 * filters or (backward and conv[10:12] != (1, 1)):
-        return False
-    padded, single = padded_pixels(conv, backward=backward), conv.kh * conv.kw == 1
+    lanes = lane_count(dtype.itemsize * 8)
+    if other == "flat" or not fits(conv, lanes, backward):
+        return other == "flat" and beats_flat(conv, lanes, backward)
+    filters, channels, rows, cols, image = sizes_of(conv, backward)
+    padded, taps = padded_pixels(conv, backward), conv.kh * conv.kw
     if other == "wide":
         if has_points(conv, lanes, backward=backward):
             return conv.n < 4 and conv.c < 32
-        return single or terms >= _MANY_TERMS
-    if other == "blocks" and conv.n > lanes:
-        points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and rows * cols > 16 and rows % 2 == cols % 2 == 0
-        return not points and 5 * padded <= 7 * image and 4 * filled <= 5 * filters and terms >= 16
-    if other == "blocks":  # of one block, which one thread alone works on
+        return taps == 1 or channels * taps >= _MANY_TERMS
+    if conv.n <= lanes:  # one block, which one thread alone works on
         return padded <= 5 * image
+    points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and rows * cols > 16 and rows % 2 == cols % 2 == 0
+    filled = whole_tiles(filters, lanes)
+    return not points and 5 * padded <= 7 * image and 4 * filled <= 5 * filters and channels * taps >= 16
+
+
+@register_jitable
+def sizes_of(conv: Conv, backward: bool) -> tuple[int, int, int, int, int]:
+    """Return filters, channels, rows and columns of sums, and the pixels of what they run over."""
+    if backward:
+        return conv.c, conv.k, conv.height, conv.width, conv.oh * conv.ow
+    return conv.k, conv.c, conv.oh, conv.ow, conv.height * conv.width
+
+
+@register_jitable
+def fits(conv: Conv, lanes: int, backward: bool) -> bool:
+    """Whether sums can be made so without many lanes in vain."""
+    filters = conv.c if backward else conv.k
+    if conv.groups > 1 or filters < COLS * lanes or (backward and conv.sh * conv.sw > 1):
+        return False
+    return 5 * whole_tiles(filters, lanes) <= 8 * filters
+
+
+@register_jitable
+def beats_flat(conv: Conv, lanes: int, backward: bool) -> bool:
+    """Whether sums can be made so, and win against the flat form; for compiled callers too."""
+    if not fits(conv, lanes, backward):
+        return False
+    _, _, rows, cols, image = sizes_of(conv, backward)
+    padded = padded_pixels(conv, backward)
     # Lines of pixels, one after the other (`conv_lines.py`).
-    if single and padded == image and rows * cols == image and image % lanes == 0 and image >= 8 * lanes:
-        return image <= 256 and conv.n < 16
+    if conv.kh * conv.kw == 1 and padded == image and rows * cols == image:
+        if image % lanes == 0 and image >= 8 * lanes:
+            return image <= 256 and conv.n < 16
     return padded <= _MOST_PADDED * image
 
 

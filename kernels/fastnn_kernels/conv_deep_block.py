@@ -6,7 +6,7 @@ weights for outputs, by those of a pixel's gradients for the gradients of the el
 
 from typing import NamedTuple
 
-from ._jit import FEW_REGISTERS, kernel
+from ._jit import FEW_REGISTERS, apart, kernel
 from .conv_deep_stage import COLS
 from .machine_state import prefetch_near
 from .simd import lanes
@@ -26,6 +26,7 @@ def pixels_block(form, w, wo, terms, x, xo, table, places, bias, bo, y, yo, room
 
     `places` has whole tiles of pixels. Vectors of filters are `room` elements apart in `y`, beside each other in `w`.
     """
+    apart()
     t, L = tile_like(form), lanes(w)
     height = tile_rows(t)
     for p in range(0, places.size, height):
@@ -56,6 +57,7 @@ def outer_block(form, total, d, do, x, xo, x_image, pitch, step, table, first, l
     elements. What is read next are `maps` of `dy` and `pixels` of `source`: where nothing was fetched 64x128x16x16 1x1
     to 128 took 103 us an image and not 78, 128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
     """
+    apart()
     t, L = tile_like(form), lanes(d)
     height, width, all_pixels = tile_rows(t), COLS * L, tile_row(t)
     line, run, left = maps.at, maps.lines, maps.lines * maps.rows

@@ -7,8 +7,9 @@ strides cost nothing. Without padding images are read where they are.
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
-from ._jit import VECTOR_BYTES, inline, kernel
+from ._jit import VECTOR_BYTES, apart, inline, kernel
 from .conv_flat_block import ZERO
 from .conv_plan import Conv
 from .conv_wide_block import stage_row
@@ -25,12 +26,14 @@ COLS = 1 if VECTOR_BYTES == 64 else 2
 _FILTERS, _TURNED = 8, 256
 
 
+@register_jitable
 def whole_tiles(filters: int, lanes: int) -> int:
     """Count the filters of whole tiles, of which the last may be begun alone."""
     return -(-filters // (COLS * lanes)) * COLS * lanes
 
 
-def padded_pixels(conv: Conv, *, backward: bool) -> int:
+@register_jitable
+def padded_pixels(conv: Conv, backward: bool) -> int:
     """Pixels of a padded image or, for input gradients of stride 1, of padded maps."""
     reach_h, reach_w = (conv.kh - 1) * conv.dh, (conv.kw - 1) * conv.dw
     if backward:
@@ -55,6 +58,7 @@ class Band(NamedTuple):
 @kernel
 def plan_band(view, n, channels, rows, cols, few, many, L):
     """Plan bands for `rows` x `cols` outputs: up to `few` pixels of several images, or `many` of one."""
+    apart()
     plane = rows * cols
     images, band = max(1, min(n, few // plane)), rows if plane <= many else max(1, many // cols)
     reach = (view.kh - 1) * view.dh
@@ -74,6 +78,7 @@ def plan_band(view, n, channels, rows, cols, few, many, L):
 @kernel
 def stage_band(x, xo, view, channels, band, first, m, mo):
     """Copy the rows that outputs from row `first` on meet to where there are zeros, or such rows were."""
+    apart()
     L, zero = lanes(m), vset(m, 0.0)
     for c in range(channels):
         for line in range(band.lines):
@@ -88,6 +93,7 @@ def stage_band(x, xo, view, channels, band, first, m, mo):
 @kernel
 def tap_places(view, channels, taps, band, count):
     """Where kernel elements are from a window's start: channels, rows, columns; of `count` the last is repeated."""
+    apart()
     table, k = np.empty(count, np.int64), ZERO
     for c in range(channels):
         for i in range(taps.count_h):
@@ -103,6 +109,7 @@ def tap_places(view, channels, taps, band, count):
 @kernel
 def filters_to_lanes(y, yo, plane, pixels, m, to):
     """``m[to + q * COLS * L + k] = y[yo + k * plane + q]``, for the filters k of a tile, from `plane` to `plane`."""
+    apart()
     L = lanes(m)
     if pixels < L:
         for k in range(COLS * L):
@@ -133,6 +140,7 @@ def _turn(y, yo, place, plane, pixels, m, to, filters):
 @kernel
 def lanes_to_filters(m, mo, pixels, y, yo, plane):
     """``y[yo + lane * plane + q] = m[mo + q * L + lane]``, for the filters of a vector."""
+    apart()
     L = lanes(m)
     if pixels < L:
         for lane in range(L):

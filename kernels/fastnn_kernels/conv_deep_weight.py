@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from . import _threads
 from ._arrays import Array, flat_alias
@@ -51,14 +52,20 @@ def is_deep(conv: Conv, dtype: np.dtype[Any], *, blocks: bool) -> bool:
     171, 273).
     """
     lanes = lane_count(dtype.itemsize * 8)
-    filled = whole_tiles(conv.k, lanes)
-    if conv.groups > 1 or conv.k < COLS * lanes or conv.c * conv.kh * conv.kw < FEW or 2 * filled > 3 * conv.k:
-        return False
-    if padded_pixels(conv, backward=False) > _MOST_PADDED * conv.height * conv.width:
+    if not beats_flat(conv, lanes):
         return False
     points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and conv.c % lanes == conv.oh % 2 == conv.ow % 2 == 0
     # Of one block one thread alone works on it.
-    return not (blocks and conv.n > lanes and (points or 4 * filled > 5 * conv.k))
+    return not (blocks and conv.n > lanes and (points or 4 * whole_tiles(conv.k, lanes) > 5 * conv.k))
+
+
+@register_jitable
+def beats_flat(conv: Conv, lanes: int) -> bool:
+    """Whether gradients can be made so, and win against the flat form; for compiled callers too."""
+    if conv.groups > 1 or conv.k < COLS * lanes or conv.c * conv.kh * conv.kw < FEW:
+        return False
+    few_in_vain = 2 * whole_tiles(conv.k, lanes) <= 3 * conv.k
+    return few_in_vain and padded_pixels(conv, False) <= _MOST_PADDED * conv.height * conv.width
 
 
 class Deep(NamedTuple):

@@ -1,9 +1,9 @@
 """Convolution and transposed convolution for compiled callers: the entries, without a team, behind the public names."""
 
 import numpy as np
-from numba.extending import overload
 
-from ._jit import kernel
+from . import conv_deep, conv_deep_weight
+from ._jit import inner_overload, kernel
 from ._options import SIZE_LIMIT
 from ._public import (
     ALONE,
@@ -24,12 +24,14 @@ from ._public import (
 )
 from .conv import conv2d, conv2d_backward, conv2d_backward_input, conv2d_backward_weight
 from .conv_flat import CHANNEL_SUMS, PLAN_SUMS, PLAN_WEIGHT, SUMS, WEIGHT
+from .conv_plan import Conv
 from .conv_transpose import (
     conv_transpose2d,
     conv_transpose2d_backward,
     conv_transpose2d_backward_input,
     conv_transpose2d_backward_weight,
 )
+from .simd import lanes
 
 
 @kernel
@@ -50,9 +52,22 @@ def _numbers(x_shape, w_shape, windows, groups):
 
 
 @kernel
+def _scratch(size, like):
+    """Return scratch that starts with a cache line, as the entries take it."""
+    memory = np.empty(size + lanes(like), like.dtype)
+    first = -(memory.ctypes.data // memory.itemsize) % lanes(like)
+    return memory[first : first + size]
+
+
+@kernel
 def _run_sums(numbers, x, w, b, has_bias, y, backward, columns):
     """Run `conv.launch_sums` on flat arrays, on one thread."""
     if y.size == 0:
+        return
+    if not columns and conv_deep.beats_flat(Conv(*numbers), lanes(w), backward):
+        _, packed, size, table, places = conv_deep.PLAN(w, numbers, backward)
+        m = _scratch(packed + size, w)
+        conv_deep.SUMS(ALONE, ONE, x, y, w, b, has_bias, m, packed, size, table, places, numbers, backward)
         return
     size, chosen = PLAN_SUMS(w, ONE, numbers, backward, columns)
     SUMS(ALONE, x, y, w, b, has_bias, size, chosen, numbers, backward)
@@ -65,6 +80,11 @@ def _run_weight(numbers, dy, x, dw, db):
         dw[:] = 0
         db[:] = 0
         return
+    if conv_deep_weight.beats_flat(Conv(*numbers), lanes(x)):
+        size, total, count = conv_deep_weight.SIZE(x, numbers)
+        parts = np.zeros(count * total, x.dtype)
+        conv_deep_weight.WEIGHT(ALONE, ONE, dy, x, dw, db, _scratch(size, x), parts, count, numbers)
+        return
     scratch, chosen = PLAN_WEIGHT(x, numbers)
     WEIGHT(ALONE, dy, x, dw, db, scratch, chosen, numbers)
 
@@ -74,7 +94,7 @@ def _with_bias(numbers, x, w, b, y, backward, columns, filters):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_with_bias)
+@inner_overload(_with_bias)
 def _with_bias_compiled(numbers, x, w, b, y, backward, columns, filters):
     if is_missing(b):
 
@@ -139,7 +159,7 @@ def _weight_and_bias(dy, x, w_shape, stride, padding, dilation, groups, out):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_weight_and_bias)
+@inner_overload(_weight_and_bias)
 def _weight_and_bias_compiled(dy, x, w_shape, stride, padding, dilation, groups, out):
     def call(dy, x, w_shape, stride, padding, dilation, groups, out):
         windows = read_windows(x.shape[2], x.shape[3], (w_shape[2], w_shape[3]), stride, padding, dilation)
@@ -196,7 +216,7 @@ def _transposed_size(size, before, after, span, s, d, extra):
     return result
 
 
-@overload(_transposed)
+@inner_overload(_transposed)
 def _transposed_compiled(x_shape, w_shape, stride, padding, output_padding, dilation, groups):
     def call(x_shape, w_shape, stride, padding, output_padding, dilation, groups):
         n, c, height, width = x_shape

@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
 
 from . import _checks as check
 from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias, writeable_alias
-from ._jit import entry, kernel
+from ._jit import entry, inner_overload, kernel
 from ._public import (
     ALONE,
     NO,
@@ -191,7 +190,7 @@ def _reduced(losses, reduction, n, like):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_reduced, prefer_literal=True)
+@inner_overload(_reduced, prefer_literal=True)
 def _choose_reduced(losses, reduction, n, like):
     dtype = like.dtype
     if literal_value(reduction) == "none":
@@ -204,7 +203,7 @@ def _weights(class_weight, classes):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_weights)
+@inner_overload(_weights)
 def _choose_weights(class_weight, classes):
     if is_missing(class_weight):
         return lambda class_weight, classes: np.zeros(0)
@@ -225,7 +224,7 @@ def _targets(prediction, target, ignore_index):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_targets)
+@inner_overload(_targets)
 def _choose_targets(prediction, target, ignore_index):
     dtype = prediction.dtype
 

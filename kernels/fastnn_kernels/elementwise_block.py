@@ -4,9 +4,8 @@ A kernel is compiled for one function alone: the number is a constant where the 
 """
 
 from numba.core import types
-from numba.extending import overload
 
-from ._jit import inline
+from ._jit import inline, inner_overload
 from .simd import lanes, vgreater, vload, vload_first, vnot_below, vstore, vstore_first, vwhere
 from .vgate import vgelu, vgelu_slope, vgelu_tanh, vgelu_tanh_slope, vsilu, vsilu_slope
 from .vlog import vsoftplus
@@ -101,7 +100,7 @@ def activation_flat(kind, x, xo, y, yo, count, option):
     raise NotImplementedError("for compiled code")
 
 
-@overload(activation_flat, prefer_literal=True)
+@inner_overload(activation_flat, prefer_literal=True)
 def _activation_flat(kind, x, xo, y, yo, count, option):
     if not isinstance(kind, types.IntegerLiteral):
         return None
@@ -124,7 +123,7 @@ def activation_backward_flat(kind, dy, do, v, vo, dx, xo, count, option):
     raise NotImplementedError("for compiled code")
 
 
-@overload(activation_backward_flat, prefer_literal=True)
+@inner_overload(activation_backward_flat, prefer_literal=True)
 def _activation_backward_flat(kind, dy, do, v, vo, dx, xo, count, option):
     if not isinstance(kind, types.IntegerLiteral):
         return None

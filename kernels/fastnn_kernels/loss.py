@@ -5,12 +5,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numba.extending import overload
 
 from . import _loss_checks as checks
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entry, kernel
+from ._jit import entry, inner_overload, kernel
 from ._public import ALONE, NO, YES, check_batch, check_floats, flat, inside, literal_value
 from .loss_block import HALF_SQUARE, HUBER, LOGISTIC, OF_SAMPLES, SQUARE, loss_flat
 from .reduction import tree_sum
@@ -194,7 +193,7 @@ def read_reduction(reduction):
     raise NotImplementedError("for compiled code")
 
 
-@overload(read_reduction, prefer_literal=True)
+@inner_overload(read_reduction, prefer_literal=True)
 def _read_reduction(reduction):
     known = literal_value(reduction)
     if known in checks.REDUCTIONS:
@@ -225,7 +224,7 @@ def loss_inside(kind, prediction, target, reduction, delta):
     raise NotImplementedError("for compiled code")
 
 
-@overload(loss_inside, prefer_literal=True)
+@inner_overload(loss_inside, prefer_literal=True)
 def _choose_inside(kind, prediction, target, reduction, delta):
     compiled = _entry(literal_value(kind))
     each_sample = literal_value(kind) in OF_SAMPLES

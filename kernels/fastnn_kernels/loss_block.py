@@ -4,9 +4,8 @@ A kernel is compiled for one loss alone: the number is a constant where the kern
 """
 
 from numba.core import types
-from numba.extending import overload
 
-from ._jit import inline, kernel
+from ._jit import inline, inner_overload, kernel
 from .simd import lanes, vabs, vcopysign, vequal, vfma, vgreater, vload, vload_first, vstore, vstore_first, vsum, vwhere
 from .vlog import vlog, vlog1p
 from .vmath import vexp, vset
@@ -106,7 +105,7 @@ def loss_flat(kind, x, t, d, losses, keep, first, last, scale, delta):
     raise NotImplementedError("for compiled code")
 
 
-@overload(loss_flat, prefer_literal=True)
+@inner_overload(loss_flat, prefer_literal=True)
 def _loss_flat(kind, x, t, d, losses, keep, first, last, scale, delta):
     if not isinstance(kind, types.IntegerLiteral):
         return None
@@ -152,7 +151,7 @@ def loss_block(kind, x, xo, t, to, d, do, size, valid, scale, delta, work, wo):
     raise NotImplementedError("for compiled code")
 
 
-@overload(loss_block, prefer_literal=True)
+@inner_overload(loss_block, prefer_literal=True)
 def _loss_block(kind, x, xo, t, to, d, do, size, valid, scale, delta, work, wo):
     if not isinstance(kind, types.IntegerLiteral):
         return None

@@ -3,12 +3,11 @@
 import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
-from numba.extending import overload
 
 from . import _options as options
 from . import _windows as geometry
 from . import adaptive_pool, avg_pool, max_pool, pool_im2col
-from ._jit import kernel
+from ._jit import inner_overload, kernel
 from ._public import (
     ALONE,
     NO,
@@ -58,7 +57,7 @@ def _windows(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
     raise NotImplementedError("for compiled code")
 
 
-@overload(_windows)
+@inner_overload(_windows)
 def _windows_compiled(x_shape, kernel_size, stride, padding, dilation, ceil_mode):
     default_stride = is_missing(stride)
 
