@@ -14,11 +14,14 @@ from llvmlite import binding
 TESTS = Path(__file__).parent
 HERE = binding.get_host_cpu_features()
 
-# One net, its training, and an op that works across blocks: compiling more takes longer than it tells.
+# One net, its training, an op that works across blocks, tiles of two vectors of filters: compiling more takes longer
+# than it tells.
 QUICK = [
     "test_executor.py::test_gradients_in_float32_equal_the_reference[same_padded]",
     "test_executor.py::test_training_in_float32_equals_the_reference[momentum_update]",
     "test_own_ops.py::test_an_op_that_needs_the_mean_of_the_batch[float32]",
+    "test_conv_deep.py::test_outputs_are_exact_and_have_the_bits_of_the_flat_form[case4-float32]",
+    "test_conv_deep.py::test_weight_gradients_of_small_integers_are_exact[case4-float32]",
 ]
 
 LANES = """

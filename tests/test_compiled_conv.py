@@ -62,6 +62,25 @@ def test_convolution():
     assert_near((y, columns, *gradients), (expected, expected, *ref.conv2d_backward(DY, X, W, **OPTIONS)))
 
 
+def test_convolution_with_the_lanes_along_the_filters():
+    x, w, b = (RNG.standard_normal(s) for s in ((2, 16, 7, 6), (32, 16, 3, 2), 32))
+    options = {**OPTIONS, "stride": (1, 1), "groups": 1}
+    dy = RNG.standard_normal(ref.conv2d(x, w, b, **options).shape)
+    y, columns, *gradients = convolve(x, w, b, dy, *options.values(), np.empty_like(dy))
+    np.testing.assert_array_equal(y, columns)  # of the flat form, whose bits these are
+    assert_near((y, *gradients), (ref.conv2d(x, w, b, **options), *ref.conv2d_backward(dy, x, w, **options)))
+
+
+def test_the_largest_strides_do_not_overflow():
+    most = 2**31 - 1
+    x, w = RNG.standard_normal((1, 4, 4, 4)), RNG.standard_normal((16, 4, 1, 1))
+    y = forward(x, w, most, most, 1, 1)
+    expected = np.zeros((1, 16, 3, 3))
+    expected[0, :, 1, 1] = w[:, :, 0, 0] @ x[0, :, 0, 0]
+    assert_near(y, expected)
+    np.testing.assert_array_equal(y, fk.conv2d(x, w, stride=most, padding=most))
+
+
 def test_transposed_convolution():
     order = ("stride", "padding", "output_padding", "dilation", "groups")
     actual = transpose(X, TW, TB, TDY, *(EXTRA[name] for name in order))

@@ -11,6 +11,7 @@ from test_conv_wide import arrays
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 from fastnn_kernels import conv
+from fastnn_kernels._jit import lane_count
 
 # Images, channels, height, width, filters, kernel, options; filters fill most lanes on every machine.
 DEEP = [
@@ -24,6 +25,9 @@ DEEP = [
     (2, 5, 40, 19, 17, (3, 7), {"padding": ((0, 2), (20, 18)), "dilation": (1, 3)}),  # more zeros than a vector
     (2, 3, 9, 64, 16, (4, 3), {"padding": "same"}),
     (3, 8, 6, 6, 16, (1, 1), {"padding": ((0, 1), (0, 1)), "stride": 2}),
+    # Several bands, of which the last is smaller.
+    (2, 8, 60, 50, 16, (1, 1), {"stride": 2}),
+    (2, 4, 61, 31, 16, (3, 3), {"padding": 1, "stride": (2, 1)}),
 ]
 # With enough channels for input gradients.
 BACKWARD = [
@@ -34,6 +38,7 @@ BACKWARD = [
     (33, 24, 3, 3, 32, (3, 3), {"padding": 1}),
     (2, 16, 17, 9, 40, (3, 3), {"padding": 2, "dilation": 2}),
     (3, 16, 6, 6, 16, (3, 3), {"padding": 3}),  # maps larger than the images
+    (2, 16, 7, 33, 16, (3, 3), {"padding": ((3, 0), (0, 3))}),
     (7, 16, 5, 5, 120, (5, 5), {}),
     (1, 16, 5, 5, 16, (5, 5), {}),  # one output
 ]
@@ -93,16 +98,43 @@ def test_outputs_of_what_is_not_finite_are_those_of_the_flat_form(case, where, v
         np.testing.assert_array_equal(found, fk.conv2d(x, w, b, **options))
 
 
+@pytest.mark.parametrize("case", [BACKWARD[0], BACKWARD[1]])
+def test_input_gradients_of_what_is_not_finite_are_those_of_the_flat_form(case):
+    x, w, _, dy, options = arrays(case, np.float32)
+    dy[1, 2, 0, -1], dy[0, 3, 2, 2] = np.inf, np.nan
+    found = []
+    for form in ("deep", "flat"):
+        with sums_in(form):
+            found.append(fk.conv2d_backward_input(dy, w, x.shape, **options))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transposed_convolutions_with_a_bias_have_the_bits_of_the_flat_form(dtype):
+    rng = np.random.default_rng(3)
+    x, w, b = (rng.standard_normal(s).astype(dtype) for s in ((3, 5, 9, 8), (5, 32, 3, 2), 32))
+    found = []
+    for form in ("deep", "flat"):
+        with sums_in(form):
+            found.append(fk.conv_transpose2d(x, w, b, padding=1))
+    np.testing.assert_array_equal(*found)
+    np.testing.assert_allclose(found[0], ref.conv_transpose2d(x, w, b, padding=1), rtol=1e-4, atol=1e-4)
+
+
 def test_scratch_of_other_calls_does_not_show():
     given = [arrays(case, np.float32) for case in (*DEEP, *BACKWARD)]
     with sums_in("deep"), FORCED:
         expected = [(fk.conv2d(x, w, b, **o), fk.conv2d_backward_weight(dy, x, w.shape, **o))
                     for x, w, b, dy, o in given]  # fmt: skip
-        for memory in list(fk.idle_memory._idle):
+        gradients = [fk.conv2d_backward_input(dy, w, x.shape, **o) for x, w, _, dy, o in given[len(DEEP) :]]
+        for memory in (rest := list(fk.idle_memory._idle)):
             memory[...] = 255  # NaN
+        assert rest
         for (x, w, b, dy, o), (y, dw) in zip(given, expected, strict=True):
             np.testing.assert_array_equal(fk.conv2d(x, w, b, **o), y)
             np.testing.assert_array_equal(fk.conv2d_backward_weight(dy, x, w.shape, **o), dw)
+        for (x, w, _, dy, o), dx in zip(given[len(DEEP) :], gradients, strict=True):
+            np.testing.assert_array_equal(fk.conv2d_backward_input(dy, w, x.shape, **o), dx)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -165,6 +197,10 @@ def test_memory_may_start_anywhere(offset):
         found, expected = (fk.conv2d_backward(a, x, w, **options) for a in (moved, dy))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
+    w, b = np.ones_like(w) / 3, np.zeros(len(w), np.float32)
+    y = memory[offset : offset + dy.size].reshape(dy.shape)
+    with sums_in("deep"):
+        np.testing.assert_array_equal(fk.conv2d(x, w, b, **options, out=y), fk.conv2d(x, w, b, **options))
 
 
 def test_weight_gradients_are_made_so_where_it_wins():
@@ -173,6 +209,8 @@ def test_weight_gradients_are_made_so_where_it_wins():
         ((32, 6, 12, 12, 16, (5, 5), {}), "deep"),
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks"),  # by Winograd's algorithm
         ((2, 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep"),
+        ((lane_count(32), 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep"),  # one block, which one thread works on
+        ((32, 6, 12, 12, 20, (5, 5), {}), "blocks"),  # lanes in vain
         ((2, 6, 12, 12, 3, (5, 5), {}), "flat"),  # too few filters
         ((2, 16, 12, 12, 32, (5, 5), {"groups": 2}), "flat"),
         ((2, 6, 2, 2, 16, (3, 3), {"padding": 9, "dilation": 9}), "flat"),  # hardly anything but zeros
@@ -197,6 +235,10 @@ def test_sums_are_made_so_where_it_wins(backward):
         ((32, 16, 12, 12, 16, (5, 5), {}), "deep", "blocks"),  # too many zeros around the maps
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks", "blocks"),  # by Winograd's algorithm
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1, "stride": 2}), "deep", "blocks"),
+        ((lane_count(32), 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep", "deep"),  # one block
+        ((2, 16, 32, 32, 32, (3, 3), {"padding": 1, "stride": 2}), "deep", "flat"),
+        ((2, 16, 32, 32, 16, (3, 3), {"padding": 1}), "wide", "wide"),  # by Winograd's algorithm
+        ((2, 3, 32, 32, 16, (3, 3), {"padding": 1}), "wide", "flat"),  # few terms
         ((2, 6, 12, 12, 6, (5, 5), {}), "flat", "flat"),
         ((2, 32, 12, 12, 32, (5, 5), {"groups": 2}), "flat", "flat"),
         ((2, 16, 1, 2, 16, (25, 25), {"padding": 12}), "flat", "flat"),  # hardly anything but zeros

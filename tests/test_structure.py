@@ -13,7 +13,8 @@ THE_DOOR = KERNELS / "_jit.py"
 PACKAGES = sorted([*FASTNN.rglob("*.py"), *KERNELS.rglob("*.py")])
 ALL = sorted([*PACKAGES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 
-DECORATORS = {"njit", "jit", "jit_module", "cfunc", "CFunc", "vectorize", "guvectorize", "stencil"}
+DECORATORS = {"njit", "jit", "jit_module", "cfunc", "CFunc", "vectorize", "guvectorize", "stencil", "overload",
+              "register_jitable"}  # fmt: skip
 FLAGS = {"parallel", "fastmath", "nogil", "boundscheck", "error_model", "forceinline", "nopython", "forceobj"}
 VARIABLES = "NUMBA" + "_"
 

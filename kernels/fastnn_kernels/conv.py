@@ -34,7 +34,7 @@ def _workers(numbers: Numbers) -> int:
 
 
 def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
-    """Whether lane blocks win: images fill most of their lanes, and sums run over windows and all channels."""
+    """Whether lane blocks beat the flat form: images fill most of the lanes, sums run over windows and all channels."""
     lanes = lane_count(dtype.itemsize * 8)
     return conv.groups == 1 and conv.kh * conv.kw > 1 and 4 * conv.n >= 3 * lanes * -(-conv.n // lanes)
 
@@ -164,9 +164,9 @@ def conv2d(
         "direct" sums over channels, rows and columns of the kernel, in this order. "im2col" writes out every window as
         a column, as the textbook does, and multiplies matrices; the results are the same to the bit. "auto" is
         Winograd's algorithm where that is faster: for 3x3 kernels of stride 1 with 16 to 256 channels and filters, if
-        the maps are as wide as whole vectors, or the images fill most lanes of the vectors. It needs 16 products for 36
-        and rounds otherwise, by up to 1.4e-6 of the largest output in float32. Everywhere else, and where a number is
-        not finite, "auto" is "direct".
+        the maps are as wide as whole vectors, or more images than a vector has lanes fill most of them. It needs 16
+        products for 36 and rounds otherwise, by up to 1.4e-6 of the largest output in float32. Everywhere else, and
+        where a number is not finite, "auto" is "direct".
     out : (N, C_out, OH, OW), dtype of x, optional
 
     Returns

@@ -14,63 +14,75 @@ from .tile import tile_add, tile_like, tile_load, tile_row, tile_rows, tile_stor
 from .tile_product import tile_rows_at, tile_scale_at
 from .tile_taps import number
 
-# Kernel elements of a tile of gradients: the number with fewer left over. Kernels of 3 x 3 have nine.
+# Kernel elements of a tile of gradients: that number is taken which leaves less of the last tile empty.
 FEW, MANY = (5, 6) if FEW_REGISTERS else (8, 9)
 # Pixels of a tile of outputs.
 PIXELS = 6 if FEW_REGISTERS else 8
 
 
-@kernel
-def pixels_block(form, w, wo, terms, x, xo, table, places, bias, bo, y, yo, room):
-    """``y[p, k] = bias[k] + sum over terms t of w[t, k] * x[places[p] + table[t]]`` for the filters k of a tile.
+class Ahead(NamedTuple):
+    """What is read next, `vectors` of each of `rows` rows from `at` on: fetched while products are made."""
 
-    `places` has whole tiles of pixels. Vectors of filters are `room` elements apart in `y`, beside each other in `w`.
+    at: int
+    stride: int  # from row to row
+    vectors: int
+    rows: int
+
+
+class Windows(NamedTuple):
+    """Windows of `rows` x `cols` pixels of each of `images` images, from `at` on; strides are in elements."""
+
+    at: int
+    image: int
+    pitch: int
+    step: int
+    images: int
+    rows: int
+    cols: int
+
+
+@kernel
+def pixels_block(form, w, wo, terms, x, xo, table, pixels, bias, bo, y, yo, room):
+    """``y[p, k] = bias[k] + sum over terms t of w[t, k] * x[pixels[p] + table[t]]`` for the filters k of a tile.
+
+    `pixels` has whole tiles of them. Vectors of filters are `room` elements apart in `y`, beside each other in `w`. To
+    fetch the next image meanwhile, as `outer_block` does, won nothing.
     """
     apart()
     t, L = tile_like(form), lanes(w)
     height = tile_rows(t)
-    for p in range(0, places.size, height):
-        pixels, at = tile_rows_at(t, places, p), wo
+    for p in range(0, pixels.size, height):
+        here, at = tile_rows_at(t, pixels, p), wo
         tile_load(t, bias, bo, 0, L)
         for k in range(terms):
-            tile_scale_at(t, w, at, x, xo + table[k], pixels)
+            tile_scale_at(t, w, at, x, xo + table[k], here)
             at += COLS * L
         tile_store(t, y, yo + p * L, L, room)
 
 
-class Ahead(NamedTuple):
-    """Lines that are read next, `lines` of each of `rows` rows from `at` on: fetched while products are made."""
-
-    at: int
-    stride: int  # from row to row
-    lines: int
-    rows: int
-
-
 @kernel
-def outer_block(form, total, d, do, x, xo, x_image, pitch, step, table, first, last, images, rows, cols, sums, so, to,
-                dy, maps, source, pixels):
+def outer_block(form, total, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Add the products of all pixels to vectors of sums, from `so` on, of kernel elements of tiles `first` to `last`.
 
-    The pixels' vectors of filters follow each other in `d`; with `total` 1 they are added to those at `to`, beside the
-    products. A pixel on the right is `step` elements on in `x`, one below `pitch`; `table` has the places of kernel
-    elements. What is read next are `maps` of `dy` and `pixels` of `source`: where nothing was fetched 64x128x16x16 1x1
-    to 128 took 103 us an image and not 78, 128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
+    The pixels' vectors of filters follow each other in `d`; with `total` 1, for one tile, they are added to those at
+    `to`, beside the products. `table` has the places of kernel elements in a window. What is read next are `maps` of
+    `dy` and `images` of `source`: where nothing was fetched 64x128x16x16 1x1 to 128 took 103 us an image and not 78,
+    128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
     """
     apart()
     t, L = tile_like(form), lanes(d)
     height, width, all_pixels = tile_rows(t), COLS * L, tile_row(t)
-    line, run, left = maps.at, maps.lines, maps.lines * maps.rows
-    other, other_run, other_left = pixels.at, pixels.lines, pixels.lines * pixels.rows
+    line, run, left = maps.at, maps.vectors, maps.vectors * maps.rows
+    other, other_run, other_left = images.at, images.vectors, images.vectors * images.rows
     tile_zero(all_pixels)
     for e in range(first, last):
         places, at = tile_rows_at(t, table, e * height), do
         tile_zero(t)
-        for s in range(images):
-            for p in range(rows):
-                pixel = xo + s * x_image + p * pitch
-                for q in range(cols):
-                    tile_scale_at(t, d, at, x, pixel + q * step, places)
+        for s in range(windows.images):
+            for p in range(windows.rows):
+                pixel = windows.at + s * windows.image + p * windows.pitch
+                for q in range(windows.cols):
+                    tile_scale_at(t, d, at, x, pixel + q * windows.step, places)
                     if number(total):
                         tile_add(all_pixels, d, at, 0, L)
                     at += width
@@ -78,12 +90,12 @@ def outer_block(form, total, d, do, x, xo, x_image, pitch, step, table, first, l
                         prefetch_near(dy, line)
                         line, run, left = line + L, run - 1, left - 1
                         if run == 0:
-                            line, run = line + maps.stride - maps.lines * L, maps.lines
+                            line, run = line + maps.stride - maps.vectors * L, maps.vectors
                     elif other_left > 0:
                         prefetch_near(source, other)
                         other, other_run, other_left = other + L, other_run - 1, other_left - 1
                         if other_run == 0:
-                            other, other_run = other + pixels.stride - pixels.lines * L, pixels.lines
+                            other, other_run = other + images.stride - images.vectors * L, images.vectors
         tile_add(t, sums, so + e * height * width, width, L)
         tile_store(t, sums, so + e * height * width, width, L)
     if number(total):

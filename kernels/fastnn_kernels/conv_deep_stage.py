@@ -7,9 +7,8 @@ strides cost nothing. Without padding images are read where they are.
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
-from ._jit import VECTOR_BYTES, apart, inline, kernel
+from ._jit import VECTOR_BYTES, apart, either, inline, kernel
 from .conv_flat_block import ZERO
 from .conv_plan import Conv
 from .conv_wide_block import stage_row
@@ -21,24 +20,24 @@ from .vmath import vset
 # Vectors of filters of a tile. One is as fast as two where multiply-adds take scalars from memory; where each scalar is
 # loaded first, two are 1.4 times as fast (AVX2).
 COLS = 1 if VECTOR_BYTES == 64 else 2
-# Filters that are turned round at a time, of so many pixels: planes that are a power of two apart share eight lines of
-# the first-level cache (1.6 ns a vector of 16 filters at a time, 1.2 of eight).
-_FILTERS, _TURNED = 8, 256
+# Filters that are transposed at a time, of so many pixels: planes that are a power of two apart share eight lines of
+# the first-level cache (1.6 ns a vector of 16 filters at a time, 1.2 of eight; Zen 4).
+_FILTERS, _TRANSPOSED = 8, 256
 
 
-@register_jitable
+@either
 def whole_tiles(filters: int, lanes: int) -> int:
     """Count the filters of whole tiles, of which the last may be begun alone."""
     return -(-filters // (COLS * lanes)) * COLS * lanes
 
 
-@register_jitable
-def padded_pixels(conv: Conv, backward: bool) -> int:
-    """Pixels of a padded image or, for input gradients of stride 1, of padded maps."""
+@either
+def padded_pixels(conv: Conv, backward: bool) -> float:
+    """Pixels of a padded image or, for input gradients of stride 1, of padded maps; no integer could hold the most."""
     reach_h, reach_w = (conv.kh - 1) * conv.dh, (conv.kw - 1) * conv.dw
     if backward:
-        return (conv.height + reach_h) * (conv.width + reach_w)
-    return ((conv.oh - 1) * conv.sh + reach_h + 1) * ((conv.ow - 1) * conv.sw + reach_w + 1)
+        return float(conv.height + reach_h) * float(conv.width + reach_w)
+    return float((conv.oh - 1) * conv.sh + reach_h + 1) * float((conv.ow - 1) * conv.sw + reach_w + 1)
 
 
 class Band(NamedTuple):
@@ -47,7 +46,7 @@ class Band(NamedTuple):
     images: int
     rows: int
     staged: bool  # or images are read where they are
-    lines: int  # rows of a channel
+    height: int  # rows of a channel
     pitch: int
     halo: int  # zeros left of a row, which are also those right of the one before
     channel: int
@@ -57,7 +56,7 @@ class Band(NamedTuple):
 
 @kernel
 def plan_band(view, n, channels, rows, cols, few, many, L):
-    """Plan bands for `rows` x `cols` outputs: up to `few` pixels of several images, or `many` of one."""
+    """Plan bands for `rows` x `cols` outputs: images of up to `few` pixels, or rows of one of about `many`."""
     apart()
     plane = rows * cols
     images, band = max(1, min(n, few // plane)), rows if plane <= many else max(1, many // cols)
@@ -70,8 +69,8 @@ def plan_band(view, n, channels, rows, cols, few, many, L):
                     -view.top * view.width - view.left)
     # Whole vectors, so that rows are written aligned.
     halo = -(-max(view.left, right, 0) // L) * L
-    lines, pitch = (band - 1) * view.sh + reach + 1, -(-view.width // L) * L + halo
-    return Band(images, band, True, lines, pitch, halo, lines * pitch, channels * lines * pitch + halo,
+    height, pitch = (band - 1) * view.sh + reach + 1, -(-view.width // L) * L + halo
+    return Band(images, band, True, height, pitch, halo, height * pitch, channels * height * pitch + halo,
                 halo - view.left)
 
 
@@ -81,8 +80,8 @@ def stage_band(x, xo, view, channels, band, first, m, mo):
     apart()
     L, zero = lanes(m), vset(m, 0.0)
     for c in range(channels):
-        for line in range(band.lines):
-            to, r = mo + c * band.channel + line * band.pitch + band.halo, first * view.sh + line - view.top
+        for row in range(band.height):
+            to, r = mo + c * band.channel + row * band.pitch + band.halo, first * view.sh + row - view.top
             if 0 <= r < view.height:
                 stage_row(x, xo + (c * view.height + r) * view.width, view.width, m, to)
             else:
@@ -106,62 +105,60 @@ def tap_places(view, channels, taps, band, count):
     return table
 
 
+class Plane(NamedTuple):
+    """Strides of filters and pixels in elements, and the stride of what a vector does not run along."""
+
+    filter: int
+    pixel: int
+    row: int
+
+
 @kernel
 def filters_to_lanes(y, yo, plane, pixels, m, to):
-    """``m[to + q * COLS * L + k] = y[yo + k * plane + q]``, for the filters k of a tile, from `plane` to `plane`."""
+    """``m[to + q * COLS * L + k] = y[yo + k * plane + q]`` for the filters k of a tile; planes are `plane` apart."""
     apart()
-    L = lanes(m)
-    if pixels < L:
-        for k in range(COLS * L):
+    width = COLS * lanes(m)
+    maps, vectors, place = Plane(plane, 1, plane), Plane(1, width, width), y.ctypes.data // y.itemsize + yo
+    if pixels < min(lanes(m), _FILTERS):
+        for k in range(width):
             for q in range(pixels):
-                m[to + q * COLS * L + k] = y[yo + k * plane + q]
-    elif L > _FILTERS:
-        _turn(halved(y), yo, y.ctypes.data // y.itemsize + yo, plane, pixels, halved(m), to, COLS * L)
+                m[to + q * width + k] = y[yo + k * plane + q]
+    elif lanes(m) > _FILTERS:
+        _transpose(halved(y), yo, maps, halved(m), to, vectors, width, pixels, place)
     else:
-        _turn(y, yo, y.ctypes.data // y.itemsize + yo, plane, pixels, m, to, COLS * L)
-
-
-@inline
-def _turn(y, yo, place, plane, pixels, m, to, filters):
-    """Turn filters into lanes, as many at a time as the vectors here have; `place` is that of `yo` in memory."""
-    t, few = tile_square(m), lanes(m)
-    for first in range(0, pixels, _TURNED):
-        # Pixels before the first one whose vector lies in one cache line.
-        before = -(place + first) % few
-        count = -(-(min(_TURNED, pixels - first) - before) // few)
-        for k in range(0, filters, few):
-            for part in range(-1 if before > 0 else 0, count):
-                q = min(max(first + before + part * few, first), pixels - few)
-                tile_load(t, y, yo + k * plane + q, plane, 0)
-                tile_transpose(t)
-                tile_store(t, m, to + q * filters + k, filters, 0)
+        _transpose(y, yo, maps, m, to, vectors, width, pixels, place)
 
 
 @kernel
 def lanes_to_filters(m, mo, pixels, y, yo, plane):
-    """``y[yo + lane * plane + q] = m[mo + q * L + lane]``, for the filters of a vector."""
+    """``y[yo + lane * plane + q] = m[mo + q * L + lane]`` for the filters of a vector; planes are `plane` apart."""
     apart()
     L = lanes(m)
-    if pixels < L:
+    maps, vectors, place = Plane(plane, 1, plane), Plane(1, L, L), y.ctypes.data // y.itemsize + yo
+    if pixels < min(L, _FILTERS):
         for lane in range(L):
             for q in range(pixels):
                 y[yo + lane * plane + q] = m[mo + q * L + lane]
     elif L > _FILTERS:
-        _turn_back(halved(m), mo, pixels, halved(y), yo, y.ctypes.data // y.itemsize + yo, plane, L)
+        _transpose(halved(m), mo, vectors, halved(y), yo, maps, L, pixels, place)
     else:
-        _turn_back(m, mo, pixels, y, yo, y.ctypes.data // y.itemsize + yo, plane, L)
+        _transpose(m, mo, vectors, y, yo, maps, L, pixels, place)
 
 
 @inline
-def _turn_back(m, mo, pixels, y, yo, place, plane, filters):
-    """Turn lanes into filters, as `_turn` does the other way."""
-    t, few = tile_square(m), lanes(m)
-    for first in range(0, pixels, _TURNED):
+def _transpose(x, xo, source, y, yo, target, filters, pixels, place):
+    """Transpose `filters` x `pixels`, as many filters at a time as the vectors here have lanes.
+
+    `place` is where the maps start in memory.
+    """
+    t, few = tile_square(x), lanes(x)
+    for first in range(0, pixels, _TRANSPOSED):
+        # Pixels before the first one whose vector, in the maps, lies in one cache line.
         before = -(place + first) % few
-        count = -(-(min(_TURNED, pixels - first) - before) // few)
+        count = -(-(min(_TRANSPOSED, pixels - first) - before) // few)
         for k in range(0, filters, few):
             for part in range(-1 if before > 0 else 0, count):
                 q = min(max(first + before + part * few, first), pixels - few)
-                tile_load(t, m, mo + q * filters + k, filters, 0)
+                tile_load(t, x, xo + k * source.filter + q * source.pixel, source.row, 0)
                 tile_transpose(t)
-                tile_store(t, y, yo + k * plane + q, plane, 0)
+                tile_store(t, y, yo + k * target.filter + q * target.pixel, target.row, 0)

@@ -1,7 +1,7 @@
 """Gradients of the weights of convolutions with filters for whole vectors, with the lanes along the filters.
 
 Sums are made in parts of images whose number does not depend on the threads. Products run at 97% of the peak (Zen 4,
-AVX-512); beside them it takes time to turn the filters into lanes: a fifth where images have three channels.
+AVX-512); beside them it takes time to transpose the maps: a fifth where images have three channels.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from . import _threads
 from ._arrays import Array, flat_alias
-from ._jit import entry, inline, kernel, lane_count
+from ._jit import either, entry, inline, kernel, lane_count
 from ._public import NO
-from .conv_deep_block import FEW, MANY, Ahead, outer_block
+from .conv_deep_block import FEW, MANY, Ahead, Windows, outer_block
 from .conv_deep_stage import (
     COLS,
     Band,
@@ -28,6 +27,7 @@ from .conv_deep_stage import (
 )
 from .conv_flat_block import ZERO
 from .conv_plan import Conv, describe, phase_taps
+from .conv_wide import wants_points
 from .conv_wide_block import clear
 from .idle_memory import borrow, give_back
 from .reduction import tree_sum
@@ -40,6 +40,7 @@ from .tile_taps import fixed
 # Parts that sums are made in, at most.
 _PARTS = 16
 # Times as large as an image at most, padded: where there is hardly anything but zeros, the flat form leaves them out.
+# Fewer times than outputs (`conv_deep.py`), which have no parts to add.
 _MOST_PADDED = 16
 
 
@@ -54,12 +55,12 @@ def is_deep(conv: Conv, dtype: np.dtype[Any], *, blocks: bool) -> bool:
     lanes = lane_count(dtype.itemsize * 8)
     if not beats_flat(conv, lanes):
         return False
-    points = conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and conv.c % lanes == conv.oh % 2 == conv.ow % 2 == 0
-    # Of one block one thread alone works on it.
+    points = wants_points(conv) and conv.c % lanes == conv.oh % 2 == conv.ow % 2 == 0
+    # On one block one thread alone works, who takes 38 us an image of 16x32x32 3x3 to 16; here two take 24, one 46.
     return not (blocks and conv.n > lanes and (points or 4 * whole_tiles(conv.k, lanes) > 5 * conv.k))
 
 
-@register_jitable
+@either
 def beats_flat(conv: Conv, lanes: int) -> bool:
     """Whether gradients can be made so, and win against the flat form; for compiled callers too."""
     if conv.groups > 1 or conv.k < COLS * lanes or conv.c * conv.kh * conv.kw < FEW:
@@ -82,14 +83,16 @@ class Deep(NamedTuple):
 
 @kernel
 def _plan(conv, L):
-    """Plan the sums, which have no groups and enough filters for a tile."""
-    view, _, sums = describe(conv, NO)
+    """Return view, plan and kernel elements of sums without groups and with enough filters for a tile."""
+    view, target, sums = describe(conv, NO)
     # More pixels of one image: of 128, 256 and 512 the most won (3x32x32 to 32, one thread: 22.6, 21.4, 21.0 us).
     band, terms, width = plan_band(view, conv.n, conv.c, conv.oh, conv.ow, 256, 512, L), sums.terms, COLS * L
     rows = MANY if -(-terms // MANY) * MANY <= -(-terms // FEW) * FEW else FEW
     tiles, groups = -(-terms // rows), -(-conv.k // width)
-    return view, Deep(band, rows, tiles, groups, band.images * band.rows * conv.ow * width,
-                      band.images * band.image if band.staged else ZERO, groups * tiles * rows * width)
+    deep = Deep(band, rows, tiles, groups, band.images * band.rows * conv.ow * width,
+                band.images * band.image if band.staged else ZERO, groups * tiles * rows * width)
+    taps, _ = phase_taps(conv, view, target, ZERO, NO)
+    return view, deep, taps
 
 
 @inline
@@ -100,7 +103,7 @@ def _first_filter(conv, group, L):
 
 @inline
 def _ahead(conv, deep, s, p, group, L):
-    """Return what is read after a group of filters of rows from `p` on of images from `s` on: of maps and of images."""
+    """Return what is read after a group of filters of rows from `p` on of images from `s` on: maps, and an image."""
     band, plane, image = deep.band, conv.oh * conv.ow, conv.c * conv.height * conv.width
     at, pixel = (s + band.images) * conv.k * plane, (s + band.images) * image
     if p + band.rows < conv.oh:
@@ -118,9 +121,9 @@ def _ahead(conv, deep, s, p, group, L):
 def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
     """Do every `workers`-th share of kernel elements of a part of images, from `worker` on."""
     L, conv = lanes(x), Conv(*numbers)
-    view, deep = _plan(conv, L)
+    view, deep, _ = _plan(conv, L)
     band, width = deep.band, COLS * L
-    plane, places, image = conv.oh * conv.ow, conv.k * conv.oh * conv.ow, conv.c * conv.height * conv.width
+    plane, image = conv.oh * conv.ow, conv.c * conv.height * conv.width
     do = worker * (deep.vectors + deep.staged)
     mo = do + deep.vectors
     clear(m, mo, deep.staged)
@@ -139,56 +142,47 @@ def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
                 if band.staged:
                     for i in range(images):
                         stage_band(x, (s + i) * image, view, conv.c, band, p, m, mo + i * band.image)
+                at = (mo if band.staged else s * image + p * conv.sh * conv.width) + band.first
+                windows = Windows(at, band.image, band.pitch * conv.sh, conv.sw, images, rows, conv.ow)
                 for g in range(deep.groups):
                     k = _first_filter(conv, g, L)
                     for i in range(images):
-                        filters_to_lanes(dy, (s + i) * places + k * plane + p * conv.ow, plane, rows * conv.ow, m,
+                        filters_to_lanes(dy, ((s + i) * conv.k + k) * plane + p * conv.ow, plane, rows * conv.ow, m,
                                          do + i * plane * width)
                     maps, pixels = _ahead(conv, deep, s, p, g, L)
                     so, to = po + g * deep.tiles * deep.rows * width, po + deep.sums + g * width
                     if band.staged:
-                        _products(deep, conv, m, do, m, mo + band.first, band.image, table, first, last, images, rows,
-                                  parts, so, to, dy, maps, x, pixels)
+                        _products(deep, m, do, m, windows, table, first, last, parts, so, to, dy, maps, x, pixels)
                     else:
-                        _products(deep, conv, m, do, x, s * image + p * conv.sh * conv.width + band.first, image, table,
-                                  first, last, images, rows, parts, so, to, dy, maps, x, pixels)
+                        _products(deep, m, do, x, windows, table, first, last, parts, so, to, dy, maps, x, pixels)
 
 
 @kernel
-def _products(deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy, maps, source,
-              pixels):
+def _products(deep, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Choose the tile."""
     if deep.rows == FEW:
-        _sum(tile(x, FEW, COLS), deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy,
-             maps, source, pixels)
+        _sum(tile(x, FEW, COLS), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
     else:
-        _sum(tile(x, MANY, COLS), deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy,
-             maps, source, pixels)
+        _sum(tile(x, MANY, COLS), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
 
 
 @inline
-def _sum(form, deep, conv, d, do, x, xo, x_image, table, first, last, images, rows, sums, so, to, dy, maps, source,
-         pixels):
+def _sum(form, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Sum the products; who has the first tile sums the gradients of the bias with it."""
-    pitch, step, cols = deep.band.pitch * conv.sh, conv.sw, conv.ow
     if first == 0:
-        outer_block(form, fixed(1), d, do, x, xo, x_image, pitch, step, table, 0, 1, images, rows, cols, sums, so, to,
-                    dy, maps, source, pixels)
+        outer_block(form, fixed(1), d, do, x, windows, table, 0, 1, sums, so, to, dy, maps, source, images)
         # All lines of the maps are there.
         first, maps = 1, Ahead(maps.at, maps.stride, ZERO, ZERO)
-    outer_block(form, fixed(0), d, do, x, xo, x_image, pitch, step, table, first, last, images, rows, cols, sums, so,
-                to, dy, maps, source, pixels)
+    outer_block(form, fixed(0), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
 
 
 def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
     """Write the gradients of weights and bias: summed in parts, then in a fixed tree."""
     L, conv, workers = lanes(x), Conv(*numbers), threads_of(team)
-    view, deep = _plan(conv, L)
-    _, target, described = describe(conv, NO)
-    taps, _ = phase_taps(conv, view, target, ZERO, NO)
+    view, deep, taps = _plan(conv, L)
     table, width = tap_places(view, conv.c, taps, deep.band, deep.tiles * deep.rows), COLS * L
     share_out(team, workers, _worker, (workers, shares, dy, x, m, table, parts, count, numbers))
-    size, terms = deep.sums + deep.groups * width, described.terms
+    size, terms = deep.sums + deep.groups * width, dw.size // conv.k
     tree_sum(parts, 0, size, count, size)
     for g in range(deep.groups):
         k, at = _first_filter(conv, g, L), g * deep.tiles * deep.rows * width
@@ -201,7 +195,7 @@ def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
 def _size_entry(like, numbers):
     """Return the elements of a worker's scratch and of a part's sums, and the number of parts."""
     L, conv = lanes(like), Conv(*numbers)
-    _, deep = _plan(conv, L)
+    _, deep, _ = _plan(conv, L)
     count = min(_PARTS, -(-conv.n // deep.band.images))
     return deep.vectors + deep.staged, deep.sums + deep.groups * COLS * L, count
 
@@ -214,7 +208,7 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     images = flat_alias(x)
     size, total, count = SIZE(images, numbers)
     parts, scratch = np.zeros(count * total, x.dtype), borrow(workers * size, x.dtype)
-    # Few parts are shared by all workers, by kernel elements: each then turns all maps round.
+    # Few parts are shared by all workers, by kernel elements: each then transposes all maps.
     shares = workers if count < 4 * workers and count % workers else 1
     _threads.launch(WEIGHT, workers, shares, flat_alias(dy), images, dw.reshape(-1), db, scratch, parts, count, numbers)
     give_back(scratch)

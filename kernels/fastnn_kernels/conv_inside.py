@@ -53,7 +53,7 @@ def _numbers(x_shape, w_shape, windows, groups):
 
 @kernel
 def _scratch(size, like):
-    """Return scratch that starts with a cache line, as the entries take it."""
+    """Return scratch that starts where a vector lies in one cache line."""
     memory = np.empty(size + lanes(like), like.dtype)
     first = -(memory.ctypes.data // memory.itemsize) % lanes(like)
     return memory[first : first + size]
@@ -65,9 +65,9 @@ def _run_sums(numbers, x, w, b, has_bias, y, backward, columns):
     if y.size == 0:
         return
     if not columns and conv_deep.beats_flat(Conv(*numbers), lanes(w), backward):
-        _, packed, size, table, places = conv_deep.PLAN(w, numbers, backward)
+        _, packed, size, table, pixels = conv_deep.PLAN(w, numbers, backward)
         m = _scratch(packed + size, w)
-        conv_deep.SUMS(ALONE, ONE, x, y, w, b, has_bias, m, packed, size, table, places, numbers, backward)
+        conv_deep.SUMS(ALONE, ONE, x, y, w, b, has_bias, m, packed, size, table, pixels, numbers, backward)
         return
     size, chosen = PLAN_SUMS(w, ONE, numbers, backward, columns)
     SUMS(ALONE, x, y, w, b, has_bias, size, chosen, numbers, backward)

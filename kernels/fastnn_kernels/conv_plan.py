@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._checks import MEMORY_LIMIT
-from ._jit import TILE_LIMIT, inline, kernel
+from ._jit import TILE_LIMIT, either, inline, kernel
 from .conv_flat_block import ONE, ZERO, Taps, View, count_maps, plan_maps
 
 # Tiles of (filters, vectors of pixels), and of one filter where a group has fewer: two shapes are all that is compiled.
@@ -43,6 +43,12 @@ class Conv(NamedTuple):
     dw: int
     top: int
     left: int
+
+
+@either
+def sizes_of(conv: Conv, backward: bool) -> tuple[int, int, int, int]:
+    """Return filters, channels, rows and columns of outputs or, `backward`, of an input gradient."""
+    return (conv.c, conv.k, conv.height, conv.width) if backward else (conv.k, conv.c, conv.oh, conv.ow)
 
 
 class Sums(NamedTuple):

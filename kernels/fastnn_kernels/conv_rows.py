@@ -1,7 +1,8 @@
 """Convolutions of many images as rows of a tape, in lane blocks: the images of a block are side by side in the lanes.
 
-For maps that are not as wide as whole vectors (those are made image by image, `conv_wide.py`), and for weight gradients
-of many channels, by Winograd's algorithm. For few images the flat form (`conv_flat.py`) wins. A convolution here is a
+By Winograd's algorithm for maps that are not as wide as whole vectors (those are made image by image, `conv_wide.py`),
+and for weight gradients; directly where filters are too few to fill lanes themselves (`conv_deep.py`). For images too
+few to fill lanes the flat form (`conv_flat.py`) wins. A convolution here is a
 program of a few rows, which is kept with its compiled ops for the next call of the same sizes. Sums that are not
 finite, or are nearly so, are made directly.
 """

@@ -6,8 +6,8 @@ in scratch for its place, as in the flat form (`conv_flat.py`), whose weights an
 have its bits. Where Winograd's algorithm wins, the lanes are tiles of outputs (`winograd_wide_block.py`).
 
 Measured against the form that each was made in before (float32, 2 threads of a Sapphire Rapids, times as fast):
-128x3x32x32 3x3 to 32 1.6, 32x32x32x32 3x3 to 32 1.2, 64x64x16x16 3x3 to 64 1.1, 64x16x32x32 3x3/2 to 32 1.3, one image
-of 64x16x16 1.5, two of 64x224x224 2.1; 64x128x16x16 3x3 to 128, whose weights fill the cache, 0.9.
+128x3x32x32 3x3 to 32 1.6, 32x32x32x32 3x3 to 32 1.2, 64x64x16x16 3x3 to 64 1.1, one image of 64x16x16 1.5, two of
+64x224x224 2.1; 64x128x16x16 3x3 to 128, whose weights fill the cache, 0.9.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._jit import TILE_LIMIT, entry, inline, kernel, lane_count
 from .conv_flat_block import ZERO, pack_taps
 from .conv_plan import WIDE_COLS as COLS
 from .conv_plan import WIDE_ROWS as ROWS
-from .conv_plan import Conv, describe, phase_taps
+from .conv_plan import Conv, describe, phase_taps, sizes_of
 from .conv_wide_block import clear, fits_rows, plan_rows, stage_rows, terms_table, wide_block
 from .finite_block import all_finite
 from .idle_memory import borrow, give_back
@@ -43,12 +43,7 @@ _FEWEST, _MOST = 16, 256
 _WEIGHT_BYTES = 1 << 19
 
 
-def _sizes_of(conv: Conv, *, backward: bool) -> tuple[int, int, int]:
-    """Return rows, columns and filters of sums."""
-    return (conv.height, conv.width, conv.c) if backward else (conv.oh, conv.ow, conv.k)
-
-
-def _wants_points(conv: Conv) -> bool:
+def wants_points(conv: Conv) -> bool:
     """Whether Winograd's algorithm makes such sums, if maps are as it needs them."""
     few, many = sorted((conv.c, conv.k))
     return conv[6:8] + conv[10:14] == (3, 3, 1, 1, 1, 1) and few >= _FEWEST and many <= _MOST
@@ -56,18 +51,18 @@ def _wants_points(conv: Conv) -> bool:
 
 def has_points(conv: Conv, lanes: int, *, backward: bool) -> bool:
     """Whether sums are made by Winograd's algorithm here, if all numbers are finite."""
-    rows, cols, _ = _sizes_of(conv, backward=backward)
+    _, _, rows, cols = sizes_of(conv, backward)
     vectors = rows // 2 * (cols // (2 * lanes)) if cols > lanes else -(-rows // 4)
     whole = cols == lanes or cols % (2 * lanes) == 0
-    return _wants_points(conv) and whole and rows % 2 == 0 and rows >= 4 and vectors >= POINT_COLS
+    return wants_points(conv) and whole and rows % 2 == 0 and rows >= 4 and vectors >= POINT_COLS
 
 
 def is_wide(conv: Conv, dtype: np.dtype[Any], *, backward: bool) -> bool:
-    """Whether images can be convolved so, and it wins."""
-    lanes, (rows, _, filters) = lane_count(dtype.itemsize * 8), _sizes_of(conv, backward=backward)
+    """Whether images can be convolved so, and it beats lane blocks and the flat form."""
+    lanes, (filters, _, rows, _) = lane_count(dtype.itemsize * 8), sizes_of(conv, backward)
     if conv.groups > 1 or conv[6:8] + conv[10:12] == (1, 1, 1, 1) or not fits_rows(conv, lanes, backward=backward):
         return False
-    if _wants_points(conv):  # maps too small to fill lanes with tiles of outputs are for lane blocks
+    if wants_points(conv):  # maps too small to fill lanes with tiles of outputs are for lane blocks
         return has_points(conv, lanes, backward=backward)
     # Whole tiles may have a quarter more filters.
     return rows >= 2 and filters >= ROWS and -(-filters // ROWS) * ROWS * 4 <= 5 * filters

@@ -31,8 +31,8 @@ def emit_outer(
     In a crowded tile the shorter side is held and the other one comes an operand at a time; behind it is a fence, or
     LLVM loads operands of later steps early and moves accumulators to the stack. Tiles of 12 ran at 35 to 60 GFLOP/s a
     core, and with the fence at 85 to 97 (Zen 3, AVX2, peak 102; those of 9 at 90 either way). Of 24 in 32 registers
-    some were moved or none, as the rest of the function happened to be: gradients of weights along the width took 1.3
-    to 2.5 times as long without the fence (Zen 4, AVX-512).
+    some were moved or none, as the rest of the function happened to be: weight gradients in tiles of 8 x 3 took 1.3 to
+    2.5 times as long without the fence (Zen 4, AVX-512).
     """
     chosen = range(t.cols) if cols is None else list(cols)
     crowded = is_crowded(t)
@@ -100,7 +100,7 @@ def tile_dot(typingctx, t, a, a_offset, a_stride, b, b_offset, b_stride):
     return types.void(t, a, n, n, b, n, n), codegen
 
 
-def _entries(made: types.UniTuple, t: Tile, table: types.Type) -> Any:
+def _loads(made: types.UniTuple, t: Tile, table: types.Type) -> Any:
     """Signature and code of an intrinsic that loads from a table: a tuple, since no load is kept behind a fence."""
 
     def codegen(context, builder, sig, args):
@@ -115,13 +115,13 @@ def _entries(made: types.UniTuple, t: Tile, table: types.Type) -> Any:
 @intrinsic
 def tile_columns(typingctx, t, table, first):
     """``table[first], table[first + 1], ...``, one for each column."""
-    return _entries(types.UniTuple(types.intp, t.cols), t, table)
+    return _loads(types.UniTuple(types.intp, t.cols), t, table)
 
 
 @intrinsic
 def tile_rows_at(typingctx, t, table, first):
     """``table[first], table[first + 1], ...``, one for each row."""
-    return _entries(types.UniTuple(types.intp, t.rows), t, table)
+    return _loads(types.UniTuple(types.intp, t.rows), t, table)
 
 
 @intrinsic
@@ -144,20 +144,20 @@ def tile_dot_at(typingctx, t, a, a_offset, a_stride, b, b_offset, columns):
 
 
 @intrinsic
-def tile_scale_at(typingctx, t, x, x_offset, w, w_offset, rows):
-    """``t[r, c] += w[w_offset + rows[r]] * x[c]``, vectors from `x_offset` on; `tile_rows_at` made the rows."""
+def tile_scale_at(typingctx, t, vectors, v_offset, scalars, s_offset, rows):
+    """``t[r, c] += scalars[s_offset + rows[r]] * vectors[c]``, from `v_offset` on; `tile_rows_at` made the rows."""
 
     def codegen(context, builder, sig, args):
-        pointer, xv, xo, wv, wo, tuple_ = args
+        pointer, vv, vo, sv, so, tuple_ = args
         offsets = cgutils.unpack_tuple(builder, tuple_)
-        origin = simd.address(context, builder, w, wv, wo)
+        origin = simd.address(context, builder, scalars, sv, so)
 
         def row(r):
             return simd.emit_splat(builder, t.ir, builder.load(builder.gep(origin, [offsets[r]])))
 
         lanes = ir.Constant(_I64, t.vector.lanes)
-        emit_outer(builder, t, pointer, row, _vectors(context, builder, t, x, xv, xo, lanes))
+        emit_outer(builder, t, pointer, row, _vectors(context, builder, t, vectors, vv, vo, lanes))
         return nothing(context)
 
     n = types.intp
-    return types.void(t, x, n, w, n, rows), codegen
+    return types.void(t, vectors, n, scalars, n, rows), codegen
