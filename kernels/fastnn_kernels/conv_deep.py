@@ -166,7 +166,7 @@ def _worker(worker, workers, shares, x, y, m, packed, size, bias, table, pixels,
                              s * image + p * view.sh * view.width + band.first, table, pixels, bias, k, m, so, room)
             for i in range(band.images):
                 for c in range(COLS):
-                    lanes_to_filters(m, so + c * room + i * plane * L, band.rows * sums.cols, y,
+                    lanes_to_filters(m, so + c * room + i * plane * L, L, band.rows * sums.cols, y,
                                      ((s + i) * sums.filters + k + c * L) * plane + p * sums.cols, plane)
 
 

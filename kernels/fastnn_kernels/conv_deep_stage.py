@@ -130,15 +130,15 @@ def filters_to_lanes(y, yo, plane, pixels, m, to):
 
 
 @kernel
-def lanes_to_filters(m, mo, pixels, y, yo, plane):
-    """``y[yo + lane * plane + q] = m[mo + q * L + lane]`` for the filters of a vector; planes are `plane` apart."""
+def lanes_to_filters(m, mo, width, pixels, y, yo, plane):
+    """``y[yo + lane * plane + q] = m[mo + q * width + lane]`` for the filters of a vector; planes are `plane` apart."""
     apart()
     L = lanes(m)
-    maps, vectors, place = Plane(plane, 1, plane), Plane(1, L, L), y.ctypes.data // y.itemsize + yo
+    maps, vectors, place = Plane(plane, 1, plane), Plane(1, width, width), y.ctypes.data // y.itemsize + yo
     if pixels < min(L, _FILTERS):
         for lane in range(L):
             for q in range(pixels):
-                y[yo + lane * plane + q] = m[mo + q * L + lane]
+                y[yo + lane * plane + q] = m[mo + q * width + lane]
     elif L > _FILTERS:
         _transpose(halved(m), mo, vectors, halved(y), yo, maps, L, pixels, place)
     else:

@@ -19,6 +19,7 @@ from .conv_deep_stage import (
     COLS,
     Band,
     filters_to_lanes,
+    lanes_to_filters,
     padded_pixels,
     plan_band,
     stage_band,
@@ -32,7 +33,7 @@ from .conv_wide_block import clear
 from .idle_memory import borrow, give_back
 from .reduction import tree_sum
 from .sharing import share_of
-from .simd import lanes
+from .simd import lanes, vload, vstore
 from .team import share_out, threads_of
 from .tile import tile
 from .tile_taps import fixed
@@ -186,10 +187,9 @@ def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
     tree_sum(parts, 0, size, count, size)
     for g in range(deep.groups):
         k, at = _first_filter(conv, g, L), g * deep.tiles * deep.rows * width
-        for lane in range(width):
-            for t in range(terms):
-                dw[(k + lane) * terms + t] = parts[at + t * width + lane]
-            db[k + lane] = parts[deep.sums + g * width + lane]
+        for lane in range(0, width, L):
+            lanes_to_filters(parts, at + lane, width, terms, dw, (k + lane) * terms, terms)
+            vstore(db, k + lane, vload(parts, deep.sums + g * width + lane))
 
 
 def _size_entry(like, numbers):
