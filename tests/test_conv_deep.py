@@ -1,12 +1,11 @@
 """Convolutions with the lanes along the filters: exact, the same bits for any number of threads, finite."""
 
-from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from tapes import threads
-from test_conv_wide import arrays
+from test_conv_wide import arrays, form_of_all, forms_seen
 
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
@@ -46,26 +45,19 @@ BACKWARD = [
 FORCED = patch.object(conv, "weight_form", lambda *_: "deep")
 
 
-@contextmanager
-def sums_in(form):
-    """Make outputs, and input gradients, in one form."""
-    with patch.object(conv, "sums_form", lambda *_, **__: form):
-        yield
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", [*DEEP, *BACKWARD])
 def test_outputs_are_exact_and_have_the_bits_of_the_flat_form(case, dtype):
     x, w, b, _, options = arrays(case, dtype, integers=True)
-    with sums_in("deep"):
+    with form_of_all("deep"):
         y = fk.conv2d(x, w, b, **options)
     assert y.dtype == dtype
     np.testing.assert_array_equal(y, ref.conv2d(x, w, b, **options))
     x, w, b, _, options = arrays(case, dtype)
-    with sums_in("flat"):
+    with form_of_all("flat"):
         expected = fk.conv2d(x, w, b, **options), fk.conv2d(x, w, **options)
     for count in (1, 2):
-        with sums_in("deep"), threads(count):
+        with form_of_all("deep"), threads(count):
             np.testing.assert_array_equal(fk.conv2d(x, w, b, **options), expected[0])
             np.testing.assert_array_equal(fk.conv2d(x, w, **options), expected[1])
 
@@ -74,15 +66,15 @@ def test_outputs_are_exact_and_have_the_bits_of_the_flat_form(case, dtype):
 @pytest.mark.parametrize("case", BACKWARD)
 def test_input_gradients_are_exact_and_have_the_bits_of_the_flat_form(case, dtype):
     x, w, _, dy, options = arrays(case, dtype, integers=True)
-    with sums_in("deep"):
+    with form_of_all("deep"):
         dx = fk.conv2d_backward_input(dy, w, x.shape, **options)
     assert dx.dtype == dtype
     np.testing.assert_array_equal(dx, ref.conv2d_backward_input(dy, w, x.shape, **options))
     x, w, _, dy, options = arrays(case, dtype)
-    with sums_in("flat"):
+    with form_of_all("flat"):
         expected = fk.conv2d_backward_input(dy, w, x.shape, **options)
     for count in (1, 2):
-        with sums_in("deep"), threads(count):
+        with form_of_all("deep"), threads(count):
             np.testing.assert_array_equal(fk.conv2d_backward_input(dy, w, x.shape, **options), expected)
 
 
@@ -92,9 +84,9 @@ def test_input_gradients_are_exact_and_have_the_bits_of_the_flat_form(case, dtyp
 def test_outputs_of_what_is_not_finite_are_those_of_the_flat_form(case, where, value):
     x, w, b, _, options = arrays(case, np.float32)
     (x if where == "x" else w)[1, 2, 0, -1] = value
-    with sums_in("deep"):
+    with form_of_all("deep"):
         found = fk.conv2d(x, w, b, **options)
-    with sums_in("flat"):
+    with form_of_all("flat"):
         np.testing.assert_array_equal(found, fk.conv2d(x, w, b, **options))
 
 
@@ -104,7 +96,7 @@ def test_input_gradients_of_what_is_not_finite_are_those_of_the_flat_form(case):
     dy[1, 2, 0, -1], dy[0, 3, 2, 2] = np.inf, np.nan
     found = []
     for form in ("deep", "flat"):
-        with sums_in(form):
+        with form_of_all(form):
             found.append(fk.conv2d_backward_input(dy, w, x.shape, **options))
     np.testing.assert_array_equal(*found)
 
@@ -115,7 +107,7 @@ def test_transposed_convolutions_with_a_bias_have_the_bits_of_the_flat_form(dtyp
     x, w, b = (rng.standard_normal(s).astype(dtype) for s in ((3, 5, 9, 8), (5, 32, 3, 2), 32))
     found = []
     for form in ("deep", "flat"):
-        with sums_in(form):
+        with form_of_all(form):
             found.append(fk.conv_transpose2d(x, w, b, padding=1))
     np.testing.assert_array_equal(*found)
     np.testing.assert_allclose(found[0], ref.conv_transpose2d(x, w, b, padding=1), rtol=1e-4, atol=1e-4)
@@ -123,7 +115,7 @@ def test_transposed_convolutions_with_a_bias_have_the_bits_of_the_flat_form(dtyp
 
 def test_scratch_of_other_calls_does_not_show():
     given = [arrays(case, np.float32) for case in (*DEEP, *BACKWARD)]
-    with sums_in("deep"), FORCED:
+    with form_of_all("deep"), FORCED:
         expected = [(fk.conv2d(x, w, b, **o), fk.conv2d_backward_weight(dy, x, w.shape, **o))
                     for x, w, b, dy, o in given]  # fmt: skip
         gradients = [fk.conv2d_backward_input(dy, w, x.shape, **o) for x, w, _, dy, o in given[len(DEEP) :]]
@@ -199,7 +191,7 @@ def test_memory_may_start_anywhere(offset):
         np.testing.assert_array_equal(a, b)
     w, b = np.ones_like(w) / 3, np.zeros(len(w), np.float32)
     y = memory[offset : offset + dy.size].reshape(dy.shape)
-    with sums_in("deep"):
+    with form_of_all("deep"):
         np.testing.assert_array_equal(fk.conv2d(x, w, b, **options, out=y), fk.conv2d(x, w, b, **options))
 
 
@@ -217,13 +209,7 @@ def test_weight_gradients_are_made_so_where_it_wins():
     ]
     for case, form in choose:
         x, w, _, dy, options = arrays(case, np.float32, integers=True)
-        seen = []
-
-        def note(*args, seen=seen, choose=conv.weight_form):
-            seen.append(choose(*args))
-            return seen[-1]
-
-        with patch.object(conv, "weight_form", note):
+        with forms_seen("weight_form") as seen:
             fk.conv2d_backward_weight(dy, x, w.shape, **options)
         assert seen == [form], case
 
@@ -247,13 +233,7 @@ def test_sums_are_made_so_where_it_wins(backward):
     ]
     for case, *forms in choose:
         x, w, _, dy, options = arrays(case, np.float32)
-        seen, choice = [], conv.sums_form
-
-        def note(*args, seen=seen, choice=choice, **more):
-            seen.append(choice(*args, **more))
-            return seen[-1]
-
-        with patch.object(conv, "sums_form", note):
+        with forms_seen() as seen:
             if backward:
                 fk.conv2d_backward_input(dy, w, x.shape, **options)
             else:

@@ -85,15 +85,15 @@ def form_of_all(form):
 
 
 @contextmanager
-def forms_seen():
-    """List the forms that are chosen."""
-    seen, choose = [], conv.sums_form
+def forms_seen(name="sums_form"):
+    """List the forms that are chosen, of sums or, by "weight_form", of weight gradients."""
+    seen, choose = [], getattr(conv, name)
 
     def note(*args, **options):
         seen.append(choose(*args, **options))
         return seen[-1]
 
-    with patch.object(conv, "sums_form", note):
+    with patch.object(conv, name, note):
         yield seen
 
 

@@ -55,6 +55,7 @@ def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
     return "deep" if conv_deep.is_deep(conv, dtype, backward=backward, other=form) else form
 
 
+@functools.lru_cache(_KEPT)
 def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
     """Choose how the gradients of weights are made: by "planes", "deep", in "blocks" or "flat"."""
     if conv_planes_weight.is_for_planes(conv, dtype):

@@ -20,6 +20,7 @@ from .conv_deep_block import PIXELS, pixels_block
 from .conv_deep_stage import (
     COLS,
     filters_to_lanes,
+    first_filter,
     lanes_to_filters,
     padded_pixels,
     plan_band,
@@ -123,7 +124,7 @@ def _pack(w, conv, sums, groups, backward, m):
     L, taps = lanes(w), conv.kh * conv.kw
     width = COLS * L
     for g in range(groups):
-        k, to = min(g * width, sums.filters - width), g * sums.terms * width
+        k, to = first_filter(sums.filters, g, L), g * sums.terms * width
         if not backward:
             filters_to_lanes(w, k * sums.terms, sums.terms, sums.terms, m, to)
         elif taps == 1:
@@ -157,7 +158,7 @@ def _worker(worker, workers, shares, x, y, m, packed, size, bias, table, pixels,
             for i in range(band.images):
                 stage_band(x, (s + i) * image, view, sums.channels, band, p, m, mo + i * band.image)
         for g in range(first, last):
-            k, wo = min(g * width, sums.filters - width), g * sums.terms * width
+            k, wo = first_filter(sums.filters, g, L), g * sums.terms * width
             if band.staged:
                 pixels_block(tile(x, PIXELS, COLS), m, wo, sums.terms, m, mo + band.first, table, pixels, bias, k, m,
                              so, room)

@@ -40,6 +40,12 @@ def padded_pixels(conv: Conv, backward: bool) -> float:
     return float((conv.oh - 1) * conv.sh + reach_h + 1) * float((conv.ow - 1) * conv.sw + reach_w + 1)
 
 
+@inline
+def first_filter(filters, group, L):
+    """Return the first filter of a group, of a tile's; the last group overlaps."""
+    return min(group * COLS * L, filters - COLS * L)
+
+
 class Band(NamedTuple):
     """What is worked on at a time: `images` images, or `rows` rows of outputs of one; sizes in elements."""
 

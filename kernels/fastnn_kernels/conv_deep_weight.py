@@ -6,6 +6,7 @@ AVX-512); beside them it takes time to transpose the maps: a fifth where images 
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from .conv_deep_stage import (
     COLS,
     Band,
     filters_to_lanes,
+    first_filter,
     lanes_to_filters,
     padded_pixels,
     plan_band,
@@ -38,6 +40,8 @@ from .team import share_out, threads_of
 from .tile import tile
 from .tile_taps import fixed
 
+# Plans that are kept, as in `conv_deep.py`.
+_KEPT = 256
 # Parts that sums are made in, at most.
 _PARTS = 16
 # Times as large as an image at most, padded: where there is hardly anything but zeros, the flat form leaves them out.
@@ -97,12 +101,6 @@ def _plan(conv, L):
 
 
 @inline
-def _first_filter(conv, group, L):
-    """Return the first filter of a group; the last group overlaps."""
-    return min(group * COLS * L, conv.k - COLS * L)
-
-
-@inline
 def _ahead(conv, deep, s, p, group, L):
     """Return what is read after a group of filters of rows from `p` on of images from `s` on: maps, and an image."""
     band, plane, image = deep.band, conv.oh * conv.ow, conv.c * conv.height * conv.width
@@ -111,7 +109,7 @@ def _ahead(conv, deep, s, p, group, L):
         at = s * conv.k * plane + (p + band.rows) * conv.ow
         pixel = s * image + (p + band.rows) * conv.sh * conv.width
     if group + 1 < deep.groups:
-        at = (s * conv.k + _first_filter(conv, group + 1, L)) * plane + p * conv.ow
+        at = (s * conv.k + first_filter(conv.k, group + 1, L)) * plane + p * conv.ow
     maps = Ahead(at, plane, -(-band.rows * conv.ow // L), np.int64(COLS * L))
     # Rows that no window reaches would be fetched in vain.
     channels = conv.c if group == 0 and conv.kh >= conv.sh else ZERO
@@ -146,7 +144,7 @@ def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
                 at = (mo if band.staged else s * image + p * conv.sh * conv.width) + band.first
                 windows = Windows(at, band.image, band.pitch * conv.sh, conv.sw, images, rows, conv.ow)
                 for g in range(deep.groups):
-                    k = _first_filter(conv, g, L)
+                    k = first_filter(conv.k, g, L)
                     for i in range(images):
                         filters_to_lanes(dy, ((s + i) * conv.k + k) * plane + p * conv.ow, plane, rows * conv.ow, m,
                                          do + i * plane * width)
@@ -186,7 +184,7 @@ def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):
     size, terms = deep.sums + deep.groups * width, dw.size // conv.k
     tree_sum(parts, 0, size, count, size)
     for g in range(deep.groups):
-        k, at = _first_filter(conv, g, L), g * deep.tiles * deep.rows * width
+        k, at = first_filter(conv.k, g, L), g * deep.tiles * deep.rows * width
         for lane in range(0, width, L):
             lanes_to_filters(parts, at + lane, width, terms, dw, (k + lane) * terms, terms)
             vstore(db, k + lane, vload(parts, deep.sums + g * width + lane))
@@ -203,12 +201,17 @@ def _size_entry(like, numbers):
 SIZE, WEIGHT = entry(_size_entry), entry(_entry)
 
 
+@functools.lru_cache(_KEPT)
+def _kept(dtype: np.dtype[Any], numbers: tuple[int, ...]) -> Any:
+    return SIZE(np.empty(0, dtype), numbers)
+
+
 def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
     """Write the gradients of weights and bias."""
-    images = flat_alias(x)
-    size, total, count = SIZE(images, numbers)
+    size, total, count = _kept(x.dtype, numbers)
     parts, scratch = np.zeros(count * total, x.dtype), borrow(workers * size, x.dtype)
     # Few parts are shared by all workers, by kernel elements: each then transposes all maps.
     shares = workers if count < 4 * workers and count % workers else 1
-    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), images, dw.reshape(-1), db, scratch, parts, count, numbers)
+    _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), dw.reshape(-1), db, scratch, parts, count,
+                    numbers)
     give_back(scratch)

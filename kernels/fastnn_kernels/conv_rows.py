@@ -2,9 +2,8 @@
 
 By Winograd's algorithm for maps that are not as wide as whole vectors (those are made image by image, `conv_wide.py`),
 and for weight gradients; directly where filters are too few to fill lanes themselves (`conv_deep.py`). For images too
-few to fill lanes the flat form (`conv_flat.py`) wins. A convolution here is a
-program of a few rows, which is kept with its compiled ops for the next call of the same sizes. Sums that are not
-finite, or are nearly so, are made directly.
+few to fill lanes the flat form (`conv_flat.py`) wins. A convolution here is a program of a few rows, which is kept with
+its compiled ops for the next call of the same sizes. Sums that are not finite, or are nearly so, are made directly.
 """
 
 from __future__ import annotations
