@@ -13,15 +13,17 @@ from fastnn_kernels import conv, conv_rows
 
 # Images, channels, height, width, filters, kernel, options.
 DIRECT = [
-    (16, 3, 9, 7, 5, (3, 3), {"padding": 1}),
-    (29, 1, 12, 12, 6, (5, 5), {}),
+    (16, 2, 9, 7, 3, (3, 3), {"padding": 1}),
+    (29, 2, 12, 12, 3, (5, 5), {}),
     (32, 2, 8, 9, 3, (3, 2), {"stride": (2, 1), "padding": ((0, 1), (1, 0)), "dilation": (1, 2)}),
     (13, 4, 3, 2, 2, (2, 1), {"padding": 1}),  # images of fewer pixels than a vector
 ]
 POINTS = [
     (30, 16, 6, 8, 17, (3, 3), {"padding": 1}),
     (31, 32, 8, 6, 16, (3, 3), {}),
-    (32, 24, 10, 10, 24, (3, 3), {"padding": 1}),
+    (32, 35, 10, 10, 33, (3, 3), {"padding": 1}),
+    (29, 6, 12, 12, 7, (5, 5), {}),
+    (31, 4, 8, 12, 5, (3, 4), {"padding": ((0, 1), (2, 1))}),
 ]
 
 
@@ -47,11 +49,14 @@ def flat():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", [*DIRECT, *POINTS])
-def test_small_integers_are_exact(case, dtype):
+def test_small_integers_are_exact_up_to_the_rounding_of_points(case, dtype):
     given = arrays(case, dtype, integers=True)
     for actual, expected in zip(results(fk, *given), results(ref, *given), strict=True):
         assert actual.dtype == dtype
-        np.testing.assert_array_equal(actual, expected)
+        if case in DIRECT:
+            np.testing.assert_array_equal(actual, expected)
+        np.testing.assert_array_equal(np.rint(actual), expected)
+        assert np.abs(actual - expected).max() <= (3e-6 if dtype == np.float32 else 1e-14) * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -74,7 +79,7 @@ def test_direct_and_im2col_are_the_same_to_the_bit_and_auto_is_near(case):
     np.testing.assert_array_equal(fk.conv2d(x, w, b, **options, algorithm="im2col"), direct)
     auto = fk.conv2d(x, w, b, **options)
     assert not np.array_equal(auto, direct)
-    assert np.abs(auto - direct).max() < 1.4e-6 * np.abs(direct).max()
+    assert np.abs(auto - direct).max() < 2e-6 * np.abs(direct).max()
 
 
 @pytest.mark.parametrize("case", [*DIRECT, *POINTS])
@@ -90,8 +95,9 @@ def test_the_bits_are_the_same_for_any_number_of_threads(case):
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
 @pytest.mark.parametrize("where", ["x", "dy"])
-def test_what_is_not_finite_stays_where_it_belongs(value, where):
-    x, w, b, dy, options = arrays(POINTS[0], np.float32)
+@pytest.mark.parametrize("case", [POINTS[0], POINTS[3]])
+def test_what_is_not_finite_stays_where_it_belongs(value, where, case):
+    x, w, b, dy, options = arrays(case, np.float32)
     (x if where == "x" else dy)[3, 2, 1, 4] = value
     found = results(fk, x, w, b, dy, options)
     with flat():

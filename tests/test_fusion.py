@@ -25,16 +25,30 @@ def without_relu():
     return Net(1, 9, 8).conv(3, (2, 3)).pool((2, 2), (2, 2)).done("sum_squared_error")
 
 
-def points():
+def points(channels=32):
     """Winograd's algorithm, with a pool and without."""
     same = {"padding": (1, 1, 1, 1)}
-    net = Net(16, 8, 8).conv(17, (3, 3), **same).layer("relu").conv(16, (3, 3), **same).layer("relu")
-    return net.pool((2, 2), (2, 2)).conv(16, (3, 3), **same).pool((2, 2), (2, 2)).done("sum_squared_error")
+    net = Net(channels, 8, 8).conv(channels + 1, (3, 3), **same).layer("relu")
+    net = net.conv(channels, (3, 3), **same).layer("relu").pool((2, 2), (2, 2))
+    return net.conv(channels, (3, 3), **same).pool((2, 2), (2, 2)).done("sum_squared_error")
+
+
+def rows_of_points():
+    """The same along rows."""
+    return points(6)
+
+
+def rows_that_windows_leave():
+    """Maps of which windows leave a row and columns, with other tiles than those in windows would have."""
+    return Net(2, 15, 15).conv(5, (5, 5)).pool((2, 3), (2, 3)).done("sum_squared_error")
 
 
 def strips():
     """Maps whose rows are cut in strips on the way back."""
     return Net(1, 44, 44).conv(4, (5, 5)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
+
+
+NETS = [direct, relu_alone, without_relu, points, rows_of_points, rows_that_windows_leave, strips]
 
 
 def functions(executor):
@@ -55,7 +69,7 @@ def run(tape, dtype, n, fused, *, bad=None):
     return names, executor.memory, predictions
 
 
-@pytest.mark.parametrize("net", [direct, relu_alone, without_relu, points, strips])
+@pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [None, np.nan, np.inf])
 def test_fused_rows_give_the_bits_of_those_apart(net, dtype, bad):
@@ -72,7 +86,7 @@ def test_fused_rows_give_the_bits_of_those_apart(net, dtype, bad):
             np.testing.assert_array_equal(view, before[name])
 
 
-@pytest.mark.parametrize("net", [direct, relu_alone, without_relu, points, strips])
+@pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("n", [5, 16, 40])
 def test_the_compiled_step_equals_the_reference(net, n):
     tape = net()
@@ -82,7 +96,7 @@ def test_the_compiled_step_equals_the_reference(net, n):
 
 def test_lenet_has_no_maps_but_those_its_gradients_need():
     names, _, _ = run(lenet(), np.float32, 32, fused=True)
-    assert names.count("conv2d_pool_forward") == 4  # training and inference
+    assert names.count("winograd_row_pooled_maps") == 4  # training and inference
     assert names.count("conv2d_pool_backward_weight") == 1  # the second layer's maps have an input gradient as well
     assert names.count("max_pool2d_backward") == 1
     assert "max_pool2d_forward" not in names

@@ -21,21 +21,22 @@ def net(channels, filters, size, padding, **options):
 
 SAME = (1, 1, 1, 1)
 CASES = {
-    "same": (net(16, 16, (8, 8), SAME), 2, 1),
-    "more filters, tiles that spans do not divide": (net(17, 21, (14, 14), SAME), 2, 0),
-    "fewer filters": (net(33, 18, (6, 10), SAME), 2, 0),
-    "valid": (net(16, 16, (8, 10), (0, 0, 0, 0)), 2, 1),
-    "filters that register tiles do not divide": (net(32, 19, (6, 6), SAME), 2, 1),
-    "channels that register tiles do not divide": (net(80, 17, (4, 6), SAME), 2, 1),
+    "same": (net(32, 32, (8, 8), SAME), 2, 1),
+    "more filters, tiles that spans do not divide": (net(33, 37, (14, 14), SAME), 2, 0),
+    "fewer filters": (net(49, 34, (6, 10), SAME), 2, 0),
+    "valid": (net(32, 32, (8, 10), (0, 0, 0, 0)), 2, 1),
+    "filters that register tiles do not divide": (net(32, 35, (6, 6), SAME), 2, 1),
+    "channels that register tiles do not divide": (net(80, 33, (4, 6), SAME), 2, 1),
     "a row of tiles in parts": (net(96, 192, (2, 22), SAME), 2, 1),
-    "every side padded differently": (net(16, 18, (7, 9), (2, 1, 0, 1)), 1, 1),
-    "two tiles": (net(16, 16, (2, 4), SAME), 2, 1),
-    "one tile": (net(32, 16, (2, 2), SAME), 2, 1),
-    "without bias": (net(16, 16, (4, 4), SAME, bias=False), 2, 1),
-    "odd height": (net(16, 16, (7, 8), SAME), 0, 0),
-    "few channels": (net(15, 16, (8, 8), SAME), 0, 0),
-    "stride": (net(16, 16, (9, 9), SAME, stride=(2, 2)), 0, 0),
-    "groups": (net(32, 32, (8, 8), SAME, groups=2), 0, 0),
+    "every side padded differently": (net(32, 34, (7, 9), (2, 1, 0, 1)), 1, 1),
+    "two tiles": (net(32, 32, (2, 4), SAME), 2, 1),
+    "one tile": (net(32, 32, (2, 2), SAME), 2, 1),
+    "without bias": (net(32, 32, (4, 4), SAME, bias=False), 2, 1),
+    "weights alone": (net(16, 16, (8, 8), SAME), 0, 1),
+    "odd height": (net(32, 32, (7, 8), SAME), 0, 0),
+    "few channels": (net(15, 32, (8, 8), SAME), 0, 0),
+    "stride": (net(32, 32, (9, 9), SAME, stride=(2, 2)), 0, 0),
+    "groups": (net(64, 64, (8, 8), SAME, groups=2), 0, 0),
 }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Calls that are timed, with the clock and without in turn, and steps that a call has at most.
 _CALLS, _STEPS = 7, 50
-_PACKING = ("conv2d_pack", "winograd_pack")
+_PACKING = ("conv2d_pack", "winograd_pack", "winograd_row_pack")
 _REST = ("images", "packed weights", "loss", "sums of gradients", "waiting", "Python")
 _Parts = dict[tuple[str, ...], dict[str, float]]
 

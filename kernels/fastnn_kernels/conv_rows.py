@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ._arrays import Array, flat_alias
-from ._jit import lane_count
+from ._jit import TILE_LIMIT, lane_count
 from .conv_plan import Conv
 from .executor import Executor, StepError
 from .idle_memory import borrow, give_back
 from .memory import Memory
-from .ops import winograd
+from .ops import winograd, winograd_row
 from .ops.conv_stages import conv_sizes
 from .ops.finite import NOT_FINITE
 from .program import Program, lay_out
@@ -93,31 +93,45 @@ def _copy(arrays: list[Array], flat: Array) -> None:
         at += array.size
 
 
-@functools.lru_cache(_KEPT)
-def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool) -> _Rows:
-    """Make the program of one convolution, of its gradient for the input, or of those for weights and bias."""
+def by_points(conv: Conv, kernel: str, dtype: np.dtype[Any]) -> bool:
+    """Whether a convolution of several images, or its gradient, is made by Winograd's algorithm here."""
+    _, row = _row(conv, kernel, bias=False, exact=False)
+    lanes = lane_count(dtype.itemsize * 8)
+    machine = Machine(lanes, TILE_LIMIT, lanes)
+    if kernel == WEIGHT:
+        s = conv_sizes(row, "x", "dy")
+        return winograd.has_points(s, lanes) or winograd_row.makes_weights(s, machine)
+    s = conv_sizes(row, "dx", "dy") if kernel == INPUT else conv_sizes(row, "x", "y")
+    by_rows = (winograd_row.makes_images if kernel == INPUT else winograd_row.makes_maps)(s, machine)
+    return by_rows or winograd.describe(s, flip=kernel == INPUT) is not None
+
+
+def _row(conv: Conv, kernel: str, *, bias: bool, exact: bool) -> tuple[Tape, Row]:
+    """Make the row of one convolution, of its gradient for the input, or of those for weights and bias."""
     tape = Tape()
     images = tape.value((conv.c, conv.height, conv.width), "images")
     maps = tape.value((conv.k, conv.oh, conv.ow), "maps")
-    w = tape.parameter("w", (conv.k, conv.c // conv.groups, conv.kh, conv.kw))
-    b = tape.parameter("b", (conv.k,)) if bias else None
-    attrs = {**_attrs(conv, exact), "shapes": {"x_shape": images.shape, "w_shape": w.shape}}
+    params = {"w": tape.parameter("w", (conv.k, conv.c // conv.groups, conv.kh, conv.kw))}
+    attrs = {**_attrs(conv, exact), "shapes": {"x_shape": images.shape, "w_shape": params["w"].shape}}
+    if bias or kernel == WEIGHT:
+        params["b"] = tape.parameter("b", (conv.k,))
     if kernel == WEIGHT:
-        assert b is not None
-        row = Row("conv2d", kernel, {"dy": maps, "x": images}, {}, {"dw": w, "db": b}, attrs)
-        loads = [_load(images), replace(_load(maps), op="load_targets")]
-        points = winograd.has_points(conv_sizes(row, "x", "dy"), lane_count(dtype.itemsize * 8))
-    elif kernel == INPUT:
-        row = Row("conv2d", kernel, {"dy": maps, "dx": images}, {"w": w}, {}, attrs)
-        loads = [_load(maps)]
-        points = winograd.describe(conv_sizes(row, "dx", "dy"), flip=True) is not None
+        grads = {f"d{name}": param for name, param in params.items()}
+        return tape, Row("conv2d", kernel, {"dy": maps, "x": images}, {}, grads, attrs)
+    values = {"dy": maps, "dx": images} if kernel == INPUT else {"x": images, "y": maps}
+    return tape, Row("conv2d", kernel, values, params, {}, attrs)
+
+
+@functools.lru_cache(_KEPT)
+def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool) -> _Rows:
+    """Make the program of one convolution, of its gradient for the input, or of those for weights and bias."""
+    tape, row = _row(conv, kernel, bias=bias, exact=exact)
+    if kernel == WEIGHT:
+        loads = [_load(row.values["x"]), replace(_load(row.values["dy"]), op="load_targets")]
     else:
-        params = {"w": w} if b is None else {"w": w, "b": b}
-        row = Row("conv2d", kernel, {"x": images, "y": maps}, params, {}, attrs)
-        loads = [_load(images)]
-        points = winograd.describe(conv_sizes(row, "x", "y"), flip=False) is not None
+        loads = [_load(row.values["dy" if kernel == INPUT else "x"])]
     rows = list(loads)
-    if points:
+    if not exact and by_points(conv, kernel, dtype):
         rows += [Row("finite", FORWARD, {"x": load.values["y"]}, {}, {}, {}) for load in loads]
     if kernel != WEIGHT:
         result = row.values["dx" if kernel == INPUT else "y"]

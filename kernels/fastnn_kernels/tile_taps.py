@@ -43,7 +43,7 @@ def number(typingctx, value):
     return types.intp(value), lambda context, builder, sig, args: ir.Constant(ir.IntType(64), n)
 
 
-class _Tap:
+class Emitter:
     """Emits a tile's products; each load of an operand once, unless registers are few."""
 
     def __init__(self, context: Any, builder: Any, t: Tile, tile: Any) -> None:
@@ -51,25 +51,31 @@ class _Tap:
         self.loaded: dict[tuple[str, int], Any] = {}
 
     def pointer(self, memory: types.Type, value: Any, offset: Any) -> Any:
+        """Emit the address of an element of some memory."""
         return simd.address(self.context, self.builder, memory, value, offset)
 
     def apart(self, memory: types.Type, value: Any, offset: Any, stride: Any, times: int) -> Any:
+        """Emit the address of the element so many strides behind an offset."""
         place = self.builder.add(offset, self.builder.mul(stride, ir.Constant(stride.type, times)))
         return self.pointer(memory, value, place)
 
     def at(self, pointer: Any, index: int) -> Any:
+        """Emit the address of the element so many behind a pointer."""
         return self.builder.gep(pointer, [ir.Constant(ir.IntType(64), index)])
 
     def vector(self, name: str, pointer: Any, index: int) -> Any:
+        """Emit the load of a vector behind a pointer, once for each name."""
         if (name, index) not in self.loaded:
             place = self.at(pointer, index * self.t.vector.lanes)
             self.loaded[name, index] = simd.emit_load(self.builder, self.t.vector, place)
         return self.loaded[name, index]
 
     def splat(self, pointer: Any, index: int) -> Any:
+        """Emit a vector of one scalar behind a pointer."""
         return simd.emit_splat(self.builder, self.t.ir, self.builder.load(self.at(pointer, index)))
 
     def add(self, row: int, col: int, a: Any, b: Any) -> None:
+        """Emit ``t[row, col] += a * b``."""
         emit_add(self.builder, self.t, self.tile, row, col, a, b)
 
     def outer(self, row: Callable[[int], Any], col: Callable[[int], Any], cols: Iterable[int] | None = None) -> None:
@@ -85,7 +91,7 @@ def tile_taps(typingctx, t, taps, x, x_offset, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, xv, xo, wv, wo = args
-        emit = _Tap(context, builder, t, tile)
+        emit = Emitter(context, builder, t, tile)
         xp, wp = emit.pointer(x, xv, xo), emit.pointer(w, wv, wo)
         for j in range(taps.value):
             emit.outer(lambda r, j=j: emit.splat(wp, j * t.rows + r), lambda c, j=j: emit.vector("x", xp, c + j))
@@ -105,7 +111,7 @@ def tile_shifts(typingctx, t, taps, back, x, x_offset, x_col, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, _, xv, xo, x_col, wv, wo = args
-        emit, step = _Tap(context, builder, t, tile), -1 if back.value else 1
+        emit, step = Emitter(context, builder, t, tile), -1 if back.value else 1
         wp = emit.pointer(w, wv, wo)
         columns = [emit.apart(x, xv, xo, x_col, c) for c in range(t.cols)]
         for j in range(taps.value):
@@ -128,7 +134,7 @@ def tile_taps_back(typingctx, t, taps, left, maps, dy, dy_offset, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, _, _, dyv, dyo, wv, wo = args
-        emit = _Tap(context, builder, t, tile)
+        emit = Emitter(context, builder, t, tile)
         dyp, wp = emit.pointer(dy, dyv, dyo), emit.pointer(w, wv, wo)
         for j in range(taps.value):
             shift = left.value - j
@@ -149,7 +155,7 @@ def tile_taps_dot(typingctx, t, steps, dy, dy_offset, dy_stride, x, x_offset):
 
     def codegen(context, builder, sig, args):
         tile, _, dyv, dyo, stride, xv, xo = args
-        emit = _Tap(context, builder, t, tile)
+        emit = Emitter(context, builder, t, tile)
         xp = emit.pointer(x, xv, xo)
         rows = [emit.apart(dy, dyv, dyo, stride, r) for r in range(t.rows)]
         for s in range(steps.value):
@@ -170,7 +176,7 @@ def tile_steps(typingctx, t, steps, along, x, x_offset, x_col, w, w_offset, stri
 
     def codegen(context, builder, sig, args):
         tile, _, _, xv, xo, x_col, wv, wo, stride = args
-        emit = _Tap(context, builder, t, tile)
+        emit = Emitter(context, builder, t, tile)
         columns = [emit.apart(x, xv, xo, x_col, c) for c in range(t.cols)]
         if is_crowded(t):
             lines = [emit.apart(w, wv, wo, stride, a) for a in range(t.rows if along.value else steps.value)]
@@ -200,7 +206,7 @@ def tile_window(typingctx, t, x, x_offset, x_row, w, w_offset):
 
     def codegen(context, builder, sig, args):
         tile, xv, xo, x_row, wv, wo = args
-        emit = _Tap(context, builder, t, tile)
+        emit = Emitter(context, builder, t, tile)
         scalar = emit.splat(emit.pointer(w, wv, wo), 0)
         for r in range(t.rows):
             row = emit.apart(x, xv, xo, x_row, r)

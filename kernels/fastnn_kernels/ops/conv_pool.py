@@ -14,7 +14,7 @@ from ..stage import Axis, Call, Space, Stage
 from ..task import TRAINING
 from ..tile import tile
 from ..tile_taps import fixed
-from . import conv_taps, winograd
+from . import conv_taps, winograd, winograd_row
 from .conv_stages import (
     STRIP_BYTES,
     conv_sizes,
@@ -42,6 +42,7 @@ def can_pool_backward(s, machine):
     """Whether the weight gradient can take the gradient of the maxima."""
     return (
         not winograd.has_points(s, machine.lanes)
+        and not winograd_row.makes_weights(s, machine)
         and conv_taps.backward_weight_tile(s, machine) is not None
         and s.groups == 1
     )
@@ -131,6 +132,7 @@ CONV2D_MAX_POOL2D = Op(
         Stage(Axis.BLOCK, ("x", "packed", "b"), ("y", "argmax", "strip"), _forward, halo=image_halo("x"),
               temps=_forward_temps, wanted=is_packed(_sizes, False)),
         *winograd.winograd_stages(_sizes, "x", "y", False, "b", numbers="argmax"),
+        *winograd_row.pooled_stages(_sizes, image_halo("x")),
     )),
     (
         Kernel("backward_weight", ("dy", "argmax", "x"), ("dw", "db"), no_twin, (

@@ -21,7 +21,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
-from . import conv_taps, winograd
+from . import conv_taps, winograd, winograd_row
 from .conv_narrow import sums_stages, weight_stage
 from .narrow import is_wide
 from .pointwise import is_pointwise, pointwise_stage
@@ -106,7 +106,13 @@ def pack_stage(layout, width, wanted):
 
 def is_packed(sizes, flip):
     """Tell for a row whether its convolution runs in lane blocks with the weights as they are."""
-    return lambda row, machine: is_wide(row, machine) and winograd.describe(sizes(row), flip) is None
+
+    def wanted(row, machine):
+        s = sizes(row)
+        by_rows = (winograd_row.makes_images if flip else winograd_row.makes_maps)(s, machine)
+        return is_wide(row, machine) and winograd.describe(s, flip) is None and not by_rows
+
+    return wanted
 
 
 def forward_tile(s, machine):
@@ -172,6 +178,7 @@ def to_maps(images, maps, *bias):
               wanted=_is_direct(sizes, False)),
         pointwise_stage(sizes, tile_sizes, images, maps, False, *bias),
         *winograd.winograd_stages(sizes, images, maps, False, *bias),
+        *winograd_row.map_stages(sizes, images, maps, image_halo(images), *bias),
         *sums_stages(sizes, images, maps, False, *bias),
     )
 
@@ -240,6 +247,7 @@ def to_images(maps, images, *bias):
         Stage(Axis.BLOCK, (maps, "packed", *bias), (images,), call, halo=halo, wanted=_is_direct(sizes, True)),
         pointwise_stage(sizes, tile_sizes, maps, images, True, *bias),
         *winograd.winograd_stages(sizes, maps, images, True, *bias),
+        *winograd_row.image_stages(sizes, maps, images, *bias),
         *sums_stages(sizes, maps, images, True, *bias),
     )
 
@@ -304,11 +312,14 @@ def weight_gradient(maps, images, *written):
         return conv_sizes(row, images, maps)
 
     def wanted(row, machine):
-        return is_wide(row, machine) and not winograd.has_points(sizes(row), machine.lanes)
+        s = sizes(row)
+        other = winograd.has_points(s, machine.lanes) or winograd_row.makes_weights(s, machine)
+        return is_wide(row, machine) and not other
 
     return (
         Stage(Axis.BLOCK, (maps, images), ("sums", *written), call, halo=image_halo(images), temps=temps,
               wanted=wanted),
         winograd.weight_stage(sizes, maps, images, image_halo(images), *written),
+        winograd_row.weight_stage(sizes, maps, images, image_halo(images), *written),
         weight_stage(sizes, maps, images, *written),
     )

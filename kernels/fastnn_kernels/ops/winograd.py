@@ -14,12 +14,14 @@ from ..winograd_block import POINTS, winograd_block, winograd_pool_block, winogr
 from ..winograd_weight_block import winograd_weight_block
 from .narrow import is_wide
 
-# Channels on either side from which on it wins, measured against the direct kernel (GFLOP/s of direct products, one
-# thread of an Emerald Rapids, whose peak is 179): 16 -> 16 on 32x32 169 direct, 202 so; 32 -> 32 on 32x32 166, 250;
-# 32 -> 64 on 14x14 173, 301; 64 -> 64 on 16x16 172, 305; 128 -> 128 on 8x8 174, 327.
+# Channels on either side from which on it wins, measured against direct sums (GFLOP/s of direct products, one thread of
+# an Emerald Rapids, whose peak is 179): 32 -> 32 on 32x32 166 direct, 250 so; 32 -> 64 on 14x14 173, 301; 64 -> 64 on
+# 16x16 172, 305; 128 -> 128 on 8x8 174, 327. With fewer, and with odd sizes, sums are made by rows
+# (`winograd_row.py`); with more the two are equal on a Zen 4: VGG-small by rows alone trained 1.01 times as fast.
 # Weight gradients, ms for 128 images: 16 -> 16 on 32x32 5.2 direct, 4.4 so; 32 -> 32 on 32x32 18.8, 11.4; 32 -> 64 on
-# 14x14 6.7, 3.8; 64 -> 64 on 16x16 18.9, 9.9; 128 -> 128 on 8x8 17.4, 9.8.
-_FEWEST, _MOST = 16, 256
+# 14x14 6.7, 3.8; 64 -> 64 on 16x16 18.9, 9.9; 128 -> 128 on 8x8 17.4, 9.8. By rows alone VGG-small trained 0.96 times
+# as fast, the Keras CNN 0.91 times.
+_FEWEST_SUMS, _FEWEST_WEIGHTS, _MOST = 32, 16, 256
 # Bytes of what a product of a weight gradient goes over again: most of a small first-level cache.
 _PRODUCT_BYTES = 32 * 2**10
 # Tiles of outputs at a time: more won nothing (6 x 4 accumulators and 4, 8, 16 tiles: 329, 324, 304).
@@ -41,10 +43,13 @@ class Sums(NamedTuple):
     right: int
 
 
-def describe(s, flip):
-    """Describe the sums of a convolution or, with `flip`, of its input gradient; None where they are done directly."""
+def describe(s, flip, fewest=_FEWEST_SUMS):
+    """Describe the sums of a convolution or, with `flip`, of its input gradient; None where they are done otherwise.
+
+    `fewest` channels on either side are needed.
+    """
     plain = (s.kh, s.kw, s.sh, s.sw, s.gap_h, s.gap_w, s.groups) == (3, 3, 1, 1, 1, 1, 1)
-    if s.exact or not plain or not all(_FEWEST <= n <= _MOST for n in (s.channels, s.filters)):
+    if s.exact or not plain or not all(fewest <= n <= _MOST for n in (s.channels, s.filters)):
         return None
     if flip:
         top, left = 2 - s.top, 2 - s.left
@@ -174,7 +179,7 @@ class WeightPlan(NamedTuple):
 
 def has_points(s, vector):
     """Whether a weight gradient is made so: where the sums are, and channels fill vectors."""
-    return describe(s, flip=False) is not None and s.channels % vector == 0
+    return describe(s, flip=False, fewest=_FEWEST_WEIGHTS) is not None and s.channels % vector == 0
 
 
 def weight_plan(s, machine):

@@ -1,0 +1,340 @@
+"""Stages of convolutions on the tape by Winograd's algorithm along rows, with the operands of `conv_stages.py`."""
+
+import functools
+from typing import NamedTuple
+
+from .. import tile_choice
+from .._jit import FEW_REGISTERS, VECTOR_BYTES
+from ..conv_block import channel_sums_block
+from ..simd import lanes
+from ..stage import Axis, Call, Space, Stage
+from ..task import INDEX, TRAINING
+from ..tile import tile
+from ..tile_taps import fixed
+from ..winograd_row_block import (
+    pack_points,
+    winograd_row_backward_input_block,
+    winograd_row_block,
+    winograd_row_pool_block,
+)
+from ..winograd_row_points import COUNTS
+from ..winograd_row_weight_block import winograd_row_weight_block
+from . import winograd
+from .narrow import is_wide
+
+# Bytes of the points that a product of a weight gradient goes over: most of a small first-level cache.
+_STRIP_BYTES = 24 * 2**10
+# Bytes of the sums that wait from strip to strip: a part of the second-level cache.
+_SUMS_BYTES = 640 * 2**10
+# Filters, and of gradients channels, from which on it wins. One thread, 16 samples, speed by that of direct sums, of
+# outputs, input and weight gradient (Zen 4, AVX-512): 6 -> 16 5x5 on 12x12 2.1, 2.0, 1.8; 1 -> 6 5x5 on 28x28 1.9, -,
+# -; 32 -> 32 5x5 on 14x14 1.5, 1.4, 1.5 (with 6 points); 4 -> 8 3x3 on 14x14 1.35, 1.1, 1.1; 8 -> 16 3x3 on 14x14 1.5,
+# 1.3, 1.3; 16 -> 16 3x3 on 32x32 1.8, 1.6, 1.7; 3 -> 32 3x3 on 32x32 1.55, -, 1.4; 64 -> 64 3x3 on 7x7 1.6, 1.6, 1.55.
+_FEWEST, _FEWEST_WEIGHED = 4, 3
+# Rows of images from which on it wins: products before a tile is transformed. Of 1 -> 6 5x5 on 28x28 the outputs took
+# 1.19 and 0.98 of their time with AVX2, with 6 and with 8 points; 6 -> 16 5x5 on 12x12 0.79.
+_FEWEST_ROWS = 15 if FEW_REGISTERS else 3
+# Cycles of direct sums for one of these that pay for the transforms.
+_LEAST_SAVING = 1.4
+# More outputs of a tile have larger errors: F(6, 3), for instance, 2.5e-6 of the largest, for at most a ninth of time.
+_MOST_OUTPUTS = 5
+
+
+class Cut(NamedTuple):
+    """How rows are cut into tiles."""
+
+    points: int
+    outputs: int  # of a tile
+    tiles: int  # of a row
+
+
+def _rows(count, points, machine):
+    """Rows of a register tile of points, for `count` filters or channels: the most that take few cycles.
+
+    Convolutions of more numbers of filters then share their compiled functions.
+    """
+    cycles = {r: -(-count // r) * _cycles(r) for r in range(1, machine.tile_limit // points + 1)}
+    return max(r for r, taken in cycles.items() if taken <= 1.13 * min(cycles.values()))
+
+
+def _cycles(rows):
+    """Cycles that the products of a tile take for each point: those of its multiply-adds, or of its loads."""
+    return max(rows, 0.65 * (1 + rows))
+
+
+@functools.cache
+def cut(s, machine):
+    """Cut the rows of a convolution, or return None where direct sums are as good."""
+    if s.exact or (s.sh, s.sw, s.gap_h, s.gap_w, s.groups) != (1, 1, 1, 1, 1):
+        return None
+    least, best = s.kw * s.ow / _LEAST_SAVING, None
+    for points in COUNTS:
+        m, rows = points + 1 - s.kw, machine.tile_limit // points
+        if 2 <= m <= min(s.ow, _MOST_OUTPUTS) and rows > 0:
+            tiles = -(-s.ow // m)
+            cycles = tiles * points * _cycles(rows) / rows
+            if cycles <= least:
+                least, best = cycles, Cut(points, m, tiles)
+    return best
+
+
+@functools.cache
+def make_pack(kb, points, kw):
+    """Pack the points of rows of `kw` weights; a task is one part of the filters, or of the channels."""
+
+    def winograd_row_pack(t):
+        o = t.options
+        pack_points(tile(t.arena, kb, points), fixed(kw), t.params, t.at[0], o[0], o[1], o[2], o[3], o[4],
+                    t.info[INDEX], o[5] != 0, t.arena, t.at[1])
+        return 0
+
+    return winograd_row_pack
+
+
+def _pack_stage(sizes, back, wanted):
+    def layout(row, machine):
+        s = sizes(row)
+        points, taps = cut(s, machine).points, s.kh * s.kw
+        first, inner, strides = s.filters, s.channels, (s.channels * taps, taps)
+        if back:
+            first, inner, strides = inner, first, strides[::-1]
+        kb = _rows(first, points, machine)
+        return points, first, inner, strides, kb, -(-first // kb)
+
+    def call(row, places, machine):
+        s, (points, first, inner, strides, kb, parts) = sizes(row), layout(row, machine)
+        return Call(make_pack(kb, points, s.kw), (first, inner, *strides, s.kh, int(not back)), tasks=parts)
+
+    def temps(row, machine):
+        points, _, inner, _, kb, parts = layout(row, machine)
+        return {"points": (Space.FIXED, parts * kb * inner * sizes(row).kh * points)}
+
+    return Stage(Axis.TILE, ("w",), ("points",), call, temps=temps, wanted=wanted)
+
+
+def _point_elements(s, channels, machine):
+    """Elements of the points of as many rows as the kernel has."""
+    points, _, tiles = cut(s, machine)
+    return s.kh * tiles * channels * points * machine.lanes
+
+
+# From images to maps
+
+
+def makes_maps(s, machine):
+    """Whether the outputs of a convolution are made so."""
+    return (s.filters >= _FEWEST and s.channels * s.kh >= _FEWEST_ROWS and winograd.describe(s, flip=False) is None
+            and cut(s, machine) is not None)
+
+
+@functools.cache
+def make_maps(kb, points, m):
+    """Make the op with register tiles of `kb` filters by `points`, and `m` outputs in a tile."""
+
+    def winograd_row_maps(t):
+        a, at, o = t.arena, t.at, t.options
+        winograd_row_block(tile(a, kb, points), tile(a, kb, m), a, at[0] - o[0], o[1], o[2], a, at[1], t.params, at[2],
+                           a, at[o[9]], o[3], o[4], o[5], o[6], o[7], o[8], o[10], 0, o[11] != 0, o[12] != 0,
+                           a, at[o[9] + 1])
+        return 0
+
+    return winograd_row_maps
+
+
+def _map_options(s, x, y):
+    return s.top * x.row + s.left * x.lanes, x.channel, x.row, y.channel, y.row, s.channels, s.kh, s.filters
+
+
+def map_stages(sizes, images, maps, halo, *bias):
+    """Make `maps` from `images`; `bias` is "b" where there may be one."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and makes_maps(sizes(row), machine)
+
+    def call(row, places, machine):
+        s = sizes(row)
+        options = (*_map_options(s, places[images], places[maps]), s.oh, 2 + len(bias), s.ow, int("b" in row.params),
+                   int(row.attrs.get("relu", False)))
+        points, m, _ = cut(s, machine)
+        return Call(make_maps(_rows(s.filters, points, machine), points, m), options)
+
+    def temps(row, machine):
+        s = sizes(row)
+        return {"rows": (Space.WORK, _point_elements(s, s.channels, machine))}
+
+    return (
+        _pack_stage(sizes, False, wanted),
+        Stage(Axis.BLOCK, (images, "points", *bias), (maps, "rows"), call, halo=halo, temps=temps, wanted=wanted),
+    )
+
+
+@functools.cache
+def make_pooled_maps(kb, points, m, ph, pw):
+    """Make the op of `make_maps` with the maxima of windows of (ph, pw)."""
+
+    def winograd_row_pooled_maps(t):
+        a, at, o = t.arena, t.at, t.options
+        winograd_row_pool_block(tile(a, kb, points), tile(a, kb, m), ph, pw, a, at[0] - o[0], o[1], o[2], a, at[1],
+                                t.params, at[2], a, at[3], o[3], o[4], a, at[4], o[9] * o[10] * lanes(a), o[5], o[6],
+                                o[7], o[8], o[9], o[10], o[11] != 0, o[12] != 0, t.info[TRAINING] != 0,
+                                a, at[5], at[6])
+        return 0
+
+    return winograd_row_pooled_maps
+
+
+def pooled_stages(sizes, halo):
+    """Stages that make the maxima "y" of the maps of "x", and which won, "argmax"."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and makes_maps(sizes(row), machine)
+
+    def call(row, places, machine):
+        s, y = sizes(row), places["y"]
+        options = (*_map_options(s, places["x"], y), s.ow, *y.shape[1:], int("b" in row.params),
+                   int(row.attrs["relu"]))
+        points, m, _ = cut(s, machine)
+        return Call(make_pooled_maps(_rows(s.filters, points, machine), points, m, *row.attrs["window"]), options)
+
+    def temps(row, machine):
+        s = sizes(row)
+        return {
+            "rows": (Space.WORK, _point_elements(s, s.channels, machine)),
+            "strip": (Space.WORK, s.filters * row.attrs["window"][0] * s.ow * machine.lanes),
+        }
+
+    return (
+        _pack_stage(sizes, False, wanted),
+        Stage(Axis.BLOCK, ("x", "points", "b"), ("y", "argmax", "rows", "strip"), call, halo=halo, temps=temps,
+              wanted=wanted),
+    )
+
+
+# From maps to images
+
+
+def makes_images(s, machine):
+    """Whether the input gradient is made so."""
+    return (min(s.channels, s.filters) >= _FEWEST and winograd.describe(s, flip=True) is None
+            and cut(s, machine) is not None)
+
+
+@functools.cache
+def make_images(cb, points, m):
+    """Make the op with register tiles of `cb` channels by `points`, and `m` columns of the maps in a tile."""
+
+    def winograd_row_images(t):
+        a, at, o = t.arena, t.at, t.options
+        winograd_row_backward_input_block(tile(a, cb, points), fixed(m), a, at[0], o[0], o[1], a, at[1], t.params,
+                                          at[2], a, at[o[13]], o[2], o[3], o[4], o[5], o[6], o[7], o[8], o[9], o[10],
+                                          o[11], o[12], o[14] != 0, a, at[o[13] + 1], at[o[13] + 2])
+        return 0
+
+    return winograd_row_images
+
+
+def image_stages(sizes, maps, images, *bias):
+    """Take `maps` back to `images` through the weights."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and makes_images(sizes(row), machine)
+
+    def call(row, places, machine):
+        s, y, x = sizes(row), places[maps], places[images]
+        options = (y.channel, y.row, x.channel, x.row, s.channels, s.height, s.width, s.kh, s.filters, s.oh, s.ow,
+                   s.top, s.left, 2 + len(bias), int("b" in row.params))
+        points, m, _ = cut(s, machine)
+        return Call(make_images(_rows(s.channels, points, machine), points, m), options)
+
+    def temps(row, machine):
+        s = sizes(row)
+        points, m, _ = cut(s, machine)
+        cb = _rows(s.channels, points, machine)
+        return {
+            "rows": (Space.WORK, _point_elements(s, s.filters, machine) + m * machine.lanes),
+            "columns": (Space.WORK, -(-s.channels // cb) * cb * (s.ow + s.kw - 1) * machine.lanes),
+        }
+
+    return (
+        _pack_stage(sizes, True, wanted),
+        Stage(Axis.BLOCK, (maps, "points", *bias), (images, "rows", "columns"), call, temps=temps, wanted=wanted),
+    )
+
+
+# Weight gradient
+
+
+class WeightPlan(NamedTuple):
+    """How a weight gradient is made: register tile, rows of a strip, tiles of filters at a time, scratch elements."""
+
+    kb: int
+    cb: int
+    strip: int
+    passing: int
+    maps: int
+    images: int
+    sums: int
+
+
+def makes_weights(s, machine):
+    """Whether the weight gradient is made so."""
+    return (s.channels >= _FEWEST_WEIGHED and s.filters >= _FEWEST and not winograd.has_points(s, machine.lanes)
+            and cut(s, machine) is not None)
+
+
+def weight_plan(s, machine):
+    """Plan the weight gradient of a convolution."""
+    (points, _, tiles), L = cut(s, machine), machine.lanes
+    kb, cb = tile_choice.product_tile(s.filters, s.channels, s.oh * tiles, machine.tile_limit)
+    strip = max(1, min(s.oh, _STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES)))
+    parts, channels = -(-s.filters // kb), -(-s.channels // cb) * cb
+    part = points * s.kh * kb * channels
+    passing = parts if strip == s.oh else max(1, min(parts, _SUMS_BYTES // (part * VECTOR_BYTES)))
+    maps, images = passing * kb * strip * tiles + 1, channels * (strip + s.kh - 1) * tiles + 1
+    sums = passing * part * (1 if strip == s.oh else L)
+    return WeightPlan(kb, cb, strip, passing, points * maps * L, points * images * L, sums)
+
+
+@functools.cache
+def make_weights(kb, cb, points, kw):
+    """Make the op with a register tile of `kb` filters by `cb` channels, and kernels `kw` wide."""
+    m = points + 1 - kw
+
+    def winograd_row_weights(t):
+        a, at, o = t.arena, t.at, t.options
+        if o[12] != 0:
+            winograd_row_weight_block(tile(a, kb, cb), tile(a, 1, points), fixed(m), fixed(kw), a, at[0], o[0], o[1],
+                                      a, at[1] - o[2], o[3], o[4], a, at[6], o[5], o[6], o[7], o[8], o[9], o[10],
+                                      o[11], a, at[2], at[3], at[4], at[5])
+        if o[13] != 0:
+            channel_sums_block(a, at[0], o[0], o[1], o[7], o[8], o[9], a, at[7])
+        return 0
+
+    return winograd_row_weights
+
+
+def weight_stage(sizes, maps, images, halo, *written):
+    """Make the gradients `written`, of weights and bias, from `maps` and `images`."""
+
+    def wanted(row, machine):
+        return is_wide(row, machine) and makes_weights(sizes(row), machine)
+
+    def call(row, places, machine):
+        s, y, x = sizes(row), places[maps], places[images]
+        plan = weight_plan(s, machine)
+        options = (y.channel, y.row, s.top * x.row + s.left * x.lanes, x.channel, x.row, s.channels, s.kh, s.filters,
+                   s.oh, s.ow, plan.strip, plan.passing, int("dw" in row.grads), int("db" in row.grads))
+        return Call(make_weights(plan.kb, plan.cb, cut(s, machine).points, s.kw), options)
+
+    def temps(row, machine):
+        s = sizes(row)
+        plan = weight_plan(s, machine)
+        return {
+            "map points": (Space.WORK, plan.maps),
+            "image points": (Space.WORK, plan.images),
+            "columns": (Space.WORK, cut(s, machine).outputs * machine.lanes),
+            "sums": (Space.WORK, plan.sums),
+        }
+
+    return Stage(Axis.BLOCK, (maps, images), ("map points", "image points", "columns", "sums", *written), call,
+                 halo=halo, temps=temps, wanted=wanted)
