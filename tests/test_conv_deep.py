@@ -198,8 +198,9 @@ def test_memory_may_start_anywhere(offset):
 def test_weight_gradients_are_made_so_where_it_wins():
     choose = [
         ((2, 6, 12, 12, 16, (5, 5), {}), "deep"),
-        ((32, 6, 12, 12, 16, (5, 5), {}), "deep"),
-        ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks"),  # by Winograd's algorithm
+        ((32, 6, 12, 12, 16, (5, 5), {}), "blocks"),  # by Winograd's algorithm along rows
+        ((32, 6, 12, 12, 16, (3, 3), {"stride": 2}), "deep"),
+        ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks"),  # the same in tiles of two dimensions
         ((2, 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep"),
         ((lane_count(32), 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep"),  # one block, which one thread works on
         ((32, 6, 12, 12, 20, (5, 5), {}), "blocks"),  # lanes in vain
@@ -218,7 +219,8 @@ def test_weight_gradients_are_made_so_where_it_wins():
 def test_sums_are_made_so_where_it_wins(backward):
     choose = [
         ((1, 16, 12, 12, 16, (5, 5), {}), "deep", "deep"),
-        ((32, 16, 12, 12, 16, (5, 5), {}), "deep", "blocks"),  # too many zeros around the maps
+        ((32, 16, 12, 12, 16, (5, 5), {}), "blocks", "blocks"),  # by Winograd's algorithm along rows
+        ((32, 16, 12, 12, 16, (3, 3), {"dilation": 2}), "deep", "blocks"),  # too many zeros around the maps
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks", "blocks"),  # by Winograd's algorithm
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1, "stride": 2}), "deep", "blocks"),
         ((lane_count(32), 16, 12, 12, 32, (3, 3), {"padding": 1}), "deep", "deep"),  # one block

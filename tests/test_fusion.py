@@ -45,10 +45,21 @@ def rows_that_windows_leave():
 
 def strips():
     """Maps whose rows are cut in strips on the way back."""
-    return Net(1, 44, 44).conv(4, (5, 5)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
+    return Net(1, 44, 44).conv(4, (3, 3)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
 
 
-NETS = [direct, relu_alone, without_relu, points, rows_of_points, rows_that_windows_leave, strips]
+def strips_of_points():
+    """The same, and parts of the filters, by points along rows."""
+    return Net(1, 44, 44).conv(7, (5, 5)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
+
+
+def strips_of_channels():
+    """The same, with register tiles across channels."""
+    return Net(4, 30, 44).conv(8, (5, 5)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
+
+
+NETS = [direct, relu_alone, without_relu, points, rows_of_points, rows_that_windows_leave, strips, strips_of_points,
+        strips_of_channels]
 
 
 def functions(executor):
@@ -97,7 +108,7 @@ def test_the_compiled_step_equals_the_reference(net, n):
 def test_lenet_has_no_maps_but_those_its_gradients_need():
     names, _, _ = run(lenet(), np.float32, 32, fused=True)
     assert names.count("winograd_row_pooled_maps") == 4  # training and inference
-    assert names.count("conv2d_pool_backward_weight") == 1  # the second layer's maps have an input gradient as well
+    assert names.count("winograd_row_pooled_weights") == 1  # the second layer's maps have an input gradient as well
     assert names.count("max_pool2d_backward") == 1
     assert "max_pool2d_forward" not in names
 

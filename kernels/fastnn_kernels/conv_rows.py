@@ -20,7 +20,7 @@ from .conv_plan import Conv
 from .executor import Executor, StepError
 from .idle_memory import borrow, give_back
 from .memory import Memory
-from .ops import winograd, winograd_row
+from .ops import winograd, winograd_row, winograd_row_weight
 from .ops.conv_stages import conv_sizes
 from .ops.finite import NOT_FINITE
 from .program import Program, lay_out
@@ -100,7 +100,7 @@ def by_points(conv: Conv, kernel: str, dtype: np.dtype[Any]) -> bool:
     machine = Machine(lanes, TILE_LIMIT, lanes)
     if kernel == WEIGHT:
         s = conv_sizes(row, "x", "dy")
-        return winograd.has_points(s, lanes) or winograd_row.makes_weights(s, machine)
+        return winograd.has_points(s, lanes) or winograd_row_weight.makes_weights(s, machine)
     s = conv_sizes(row, "dx", "dy") if kernel == INPUT else conv_sizes(row, "x", "y")
     by_rows = (winograd_row.makes_images if kernel == INPUT else winograd_row.makes_maps)(s, machine)
     return by_rows or winograd.describe(s, flip=kernel == INPUT) is not None

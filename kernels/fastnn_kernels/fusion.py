@@ -74,7 +74,7 @@ def _pool_in_weight_gradient(before: Row, row: Row, machine: Machine) -> Row | N
         return None
     maps = before.values["dx"].shape
     window = _window(before, maps)
-    if window is None or not conv_pool.can_pool_backward(conv_sizes(row, "x", "dy"), machine):
+    if window is None or not conv_pool.can_pool_backward(conv_sizes(row, "x", "dy"), window, machine):
         return None
     values = {"dy": before.values["dy"], "argmax": before.values["argmax"], "x": row.values["x"]}
     attrs = {**row.attrs, "maps_shape": maps, "window": window}

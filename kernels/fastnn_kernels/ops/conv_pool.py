@@ -14,7 +14,7 @@ from ..stage import Axis, Call, Space, Stage
 from ..task import TRAINING
 from ..tile import tile
 from ..tile_taps import fixed
-from . import conv_taps, winograd, winograd_row
+from . import conv_taps, winograd, winograd_row, winograd_row_weight
 from .conv_stages import (
     STRIP_BYTES,
     conv_sizes,
@@ -38,11 +38,12 @@ def can_pool(s, window):
     return conv_taps.has_rows(s) and s.groups == 1
 
 
-def can_pool_backward(s, machine):
-    """Whether the weight gradient can take the gradient of the maxima."""
+def can_pool_backward(s, window, machine):
+    """Whether the weight gradient can take the gradient of the maxima of such windows next to each other."""
+    if winograd_row_weight.makes_weights(s, machine):
+        return winograd_row_weight.can_pool(s, window)
     return (
         not winograd.has_points(s, machine.lanes)
-        and not winograd_row.makes_weights(s, machine)
         and conv_taps.backward_weight_tile(s, machine) is not None
         and s.groups == 1
     )
@@ -114,6 +115,10 @@ def _backward_weight(row, places, machine):
     return Call(make_backward_weight(kb, kw, conv_taps.steps_of(s.ow // pw * pw), ph, pw), options)
 
 
+def _is_direct(row, machine):
+    return not winograd_row_weight.makes_weights(_sizes(row), machine)
+
+
 def _backward_temps(row, machine):
     s, (ph, pw) = _sizes(row), row.attrs["window"]
     kb, kw, strip = _strip(row, machine)
@@ -137,7 +142,8 @@ CONV2D_MAX_POOL2D = Op(
     (
         Kernel("backward_weight", ("dy", "argmax", "x"), ("dw", "db"), no_twin, (
             Stage(Axis.BLOCK, ("dy", "argmax", "x"), ("maps", "sums", "dw", "db"), _backward_weight,
-                  halo=image_halo("x"), temps=_backward_temps),
+                  halo=image_halo("x"), temps=_backward_temps, wanted=_is_direct),
+            winograd_row_weight.pooled_weight_stage(_sizes, image_halo("x")),
         )),
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from ..conv_block import (
 )
 from ..stage import Axis, Call, Space, Stage
 from ..tile import tile
-from . import conv_taps, winograd, winograd_row
+from . import conv_taps, winograd, winograd_row, winograd_row_weight
 from .conv_narrow import sums_stages, weight_stage
 from .narrow import is_wide
 from .pointwise import is_pointwise, pointwise_stage
@@ -313,13 +313,13 @@ def weight_gradient(maps, images, *written):
 
     def wanted(row, machine):
         s = sizes(row)
-        other = winograd.has_points(s, machine.lanes) or winograd_row.makes_weights(s, machine)
+        other = winograd.has_points(s, machine.lanes) or winograd_row_weight.makes_weights(s, machine)
         return is_wide(row, machine) and not other
 
     return (
         Stage(Axis.BLOCK, (maps, images), ("sums", *written), call, halo=image_halo(images), temps=temps,
               wanted=wanted),
         winograd.weight_stage(sizes, maps, images, image_halo(images), *written),
-        winograd_row.weight_stage(sizes, maps, images, image_halo(images), *written),
+        winograd_row_weight.weight_stage(sizes, maps, images, image_halo(images), *written),
         weight_stage(sizes, maps, images, *written),
     )

@@ -3,9 +3,7 @@
 import functools
 from typing import NamedTuple
 
-from .. import tile_choice
-from .._jit import FEW_REGISTERS, VECTOR_BYTES
-from ..conv_block import channel_sums_block
+from .._jit import FEW_REGISTERS
 from ..simd import lanes
 from ..stage import Axis, Call, Space, Stage
 from ..task import INDEX, TRAINING
@@ -18,24 +16,19 @@ from ..winograd_row_block import (
     winograd_row_pool_block,
 )
 from ..winograd_row_points import COUNTS
-from ..winograd_row_weight_block import winograd_row_weight_block
 from . import winograd
 from .narrow import is_wide
 
-# Bytes of the points that a product of a weight gradient goes over: most of a small first-level cache.
-_STRIP_BYTES = 24 * 2**10
-# Bytes of the sums that wait from strip to strip: a part of the second-level cache.
-_SUMS_BYTES = 640 * 2**10
 # Filters, and of gradients channels, from which on it wins. One thread, 16 samples, speed by that of direct sums, of
 # outputs, input and weight gradient (Zen 4, AVX-512): 6 -> 16 5x5 on 12x12 2.1, 2.0, 1.8; 1 -> 6 5x5 on 28x28 1.9, -,
 # -; 32 -> 32 5x5 on 14x14 1.5, 1.4, 1.5 (with 6 points); 4 -> 8 3x3 on 14x14 1.35, 1.1, 1.1; 8 -> 16 3x3 on 14x14 1.5,
 # 1.3, 1.3; 16 -> 16 3x3 on 32x32 1.8, 1.6, 1.7; 3 -> 32 3x3 on 32x32 1.55, -, 1.4; 64 -> 64 3x3 on 7x7 1.6, 1.6, 1.55.
-_FEWEST, _FEWEST_WEIGHED = 4, 3
+FEWEST = 4
 # Rows of images from which on it wins: products before a tile is transformed. Of 1 -> 6 5x5 on 28x28 the outputs took
 # 1.19 and 0.98 of their time with AVX2, with 6 and with 8 points; 6 -> 16 5x5 on 12x12 0.79.
 _FEWEST_ROWS = 15 if FEW_REGISTERS else 3
 # Cycles of direct sums for one of these that pay for the transforms.
-_LEAST_SAVING = 1.4
+LEAST_SAVING = 1.4
 # More outputs of a tile have larger errors: F(6, 3), for instance, 2.5e-6 of the largest, for at most a ninth of time.
 _MOST_OUTPUTS = 5
 
@@ -67,7 +60,7 @@ def cut(s, machine):
     """Cut the rows of a convolution, or return None where direct sums are as good."""
     if s.exact or (s.sh, s.sw, s.gap_h, s.gap_w, s.groups) != (1, 1, 1, 1, 1):
         return None
-    least, best = s.kw * s.ow / _LEAST_SAVING, None
+    least, best = s.kw * s.ow / LEAST_SAVING, None
     for points in COUNTS:
         m, rows = points + 1 - s.kw, machine.tile_limit // points
         if 2 <= m <= min(s.ow, _MOST_OUTPUTS) and rows > 0:
@@ -123,7 +116,7 @@ def _point_elements(s, channels, machine):
 
 def makes_maps(s, machine):
     """Whether the outputs of a convolution are made so."""
-    return (s.filters >= _FEWEST and s.channels * s.kh >= _FEWEST_ROWS and winograd.describe(s, flip=False) is None
+    return (s.filters >= FEWEST and s.channels * s.kh >= _FEWEST_ROWS and winograd.describe(s, flip=False) is None
             and cut(s, machine) is not None)
 
 
@@ -215,7 +208,7 @@ def pooled_stages(sizes, halo):
 
 def makes_images(s, machine):
     """Whether the input gradient is made so."""
-    return (min(s.channels, s.filters) >= _FEWEST and winograd.describe(s, flip=True) is None
+    return (min(s.channels, s.filters) >= FEWEST and winograd.describe(s, flip=True) is None
             and cut(s, machine) is not None)
 
 
@@ -259,82 +252,3 @@ def image_stages(sizes, maps, images, *bias):
         _pack_stage(sizes, True, wanted),
         Stage(Axis.BLOCK, (maps, "points", *bias), (images, "rows", "columns"), call, temps=temps, wanted=wanted),
     )
-
-
-# Weight gradient
-
-
-class WeightPlan(NamedTuple):
-    """How a weight gradient is made: register tile, rows of a strip, tiles of filters at a time, scratch elements."""
-
-    kb: int
-    cb: int
-    strip: int
-    passing: int
-    maps: int
-    images: int
-    sums: int
-
-
-def makes_weights(s, machine):
-    """Whether the weight gradient is made so."""
-    return (s.channels >= _FEWEST_WEIGHED and s.filters >= _FEWEST and not winograd.has_points(s, machine.lanes)
-            and cut(s, machine) is not None)
-
-
-def weight_plan(s, machine):
-    """Plan the weight gradient of a convolution."""
-    (points, _, tiles), L = cut(s, machine), machine.lanes
-    kb, cb = tile_choice.product_tile(s.filters, s.channels, s.oh * tiles, machine.tile_limit)
-    strip = max(1, min(s.oh, _STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES)))
-    parts, channels = -(-s.filters // kb), -(-s.channels // cb) * cb
-    part = points * s.kh * kb * channels
-    passing = parts if strip == s.oh else max(1, min(parts, _SUMS_BYTES // (part * VECTOR_BYTES)))
-    maps, images = passing * kb * strip * tiles + 1, channels * (strip + s.kh - 1) * tiles + 1
-    sums = passing * part * (1 if strip == s.oh else L)
-    return WeightPlan(kb, cb, strip, passing, points * maps * L, points * images * L, sums)
-
-
-@functools.cache
-def make_weights(kb, cb, points, kw):
-    """Make the op with a register tile of `kb` filters by `cb` channels, and kernels `kw` wide."""
-    m = points + 1 - kw
-
-    def winograd_row_weights(t):
-        a, at, o = t.arena, t.at, t.options
-        if o[12] != 0:
-            winograd_row_weight_block(tile(a, kb, cb), tile(a, 1, points), fixed(m), fixed(kw), a, at[0], o[0], o[1],
-                                      a, at[1] - o[2], o[3], o[4], a, at[6], o[5], o[6], o[7], o[8], o[9], o[10],
-                                      o[11], a, at[2], at[3], at[4], at[5])
-        if o[13] != 0:
-            channel_sums_block(a, at[0], o[0], o[1], o[7], o[8], o[9], a, at[7])
-        return 0
-
-    return winograd_row_weights
-
-
-def weight_stage(sizes, maps, images, halo, *written):
-    """Make the gradients `written`, of weights and bias, from `maps` and `images`."""
-
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_weights(sizes(row), machine)
-
-    def call(row, places, machine):
-        s, y, x = sizes(row), places[maps], places[images]
-        plan = weight_plan(s, machine)
-        options = (y.channel, y.row, s.top * x.row + s.left * x.lanes, x.channel, x.row, s.channels, s.kh, s.filters,
-                   s.oh, s.ow, plan.strip, plan.passing, int("dw" in row.grads), int("db" in row.grads))
-        return Call(make_weights(plan.kb, plan.cb, cut(s, machine).points, s.kw), options)
-
-    def temps(row, machine):
-        s = sizes(row)
-        plan = weight_plan(s, machine)
-        return {
-            "map points": (Space.WORK, plan.maps),
-            "image points": (Space.WORK, plan.images),
-            "columns": (Space.WORK, cut(s, machine).outputs * machine.lanes),
-            "sums": (Space.WORK, plan.sums),
-        }
-
-    return Stage(Axis.BLOCK, (maps, images), ("map points", "image points", "columns", "sums", *written), call,
-                 halo=halo, temps=temps, wanted=wanted)
