@@ -12,6 +12,7 @@ import numpy as np
 from fastnn_kernels import _threads
 from fastnn_kernels.executor import Executor
 from fastnn_kernels.memory import Memory
+from fastnn_kernels.ops import winograd_row, winograd_row_weight
 from fastnn_kernels.reference.interpreter import Interpreter
 from fastnn_kernels.tape import Tape
 from fastnn_kernels.update import Update
@@ -63,6 +64,13 @@ def make(kind: type, tape: Tape, dtype: Any, update: Update | None = None) -> An
 def both(tape: Tape, dtype: Any, update: Update | None = None) -> tuple[Executor, Interpreter]:
     """Compiled and reference interpreter with equal parameters, each with a memory of its own."""
     return make(Executor, tape, dtype, update), make(Interpreter, tape, dtype, update)
+
+
+@contextmanager
+def direct_sums() -> Iterator[None]:
+    """Without Winograd's algorithm along rows, whose bits blocks of one sample do not have."""
+    with patch.object(winograd_row, "cut", lambda *_: None), patch.object(winograd_row_weight, "cut", lambda *_: None):
+        yield
 
 
 def assert_near(actual: Array, expected: Array, name: str = "") -> None:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from tape_nets import ALL, SMALL
-from tapes import ADAM, assert_near, assert_same_arrays, data, make, threads
+from tapes import ADAM, assert_near, assert_same_arrays, data, direct_sums, make, threads
 
 from fastnn_kernels._jit import THREAD_LIMIT
 from fastnn_kernels.executor import Executor
@@ -47,11 +47,23 @@ def test_scratch_memory_is_never_read_before_it_is_written(net, fill):
 @pytest.mark.parametrize("net", ALL)
 def test_a_sample_gives_the_same_bits_in_any_batch(net):
     tape = ALL[net]()
+    x, _ = data(tape, 40, np.float64)
+    with direct_sums():
+        executor = make(Executor, tape, np.float64)
+        alone = executor.forward(x, 1)
+        for batch in (40, 17, 8):
+            np.testing.assert_array_equal(executor.forward(x, batch), alone)
+
+
+@pytest.mark.parametrize("net", ALL)
+def test_a_sample_gives_the_same_bits_in_any_block_of_several(net):
+    tape = ALL[net]()
     executor = make(Executor, tape, np.float64)
     x, _ = data(tape, 40, np.float64)
-    alone = executor.forward(x, 1)
-    for batch in (40, 17, 8):
-        np.testing.assert_array_equal(executor.forward(x, batch), alone)
+    together = executor.forward(x, 40)
+    for batch in (20, 8):
+        np.testing.assert_array_equal(executor.forward(x, batch), together)
+    assert_near(executor.forward(x, 1), together)
 
 
 @pytest.mark.parametrize("net", SMALL)

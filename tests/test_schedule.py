@@ -52,13 +52,13 @@ def functions(program, phase):
 def test_lenet_has_one_block_phase_and_one_update_phase():
     program = program_of(lenet())
     assert axes(program) == [TILE, BLOCK, TILE, CHUNK]
-    assert functions(program, 0) == {"conv2d_pack": 3}  # the first layer has no input gradient
+    assert functions(program, 0) == {"winograd_row_pack": 3}  # the first layer has no input gradient
     assert functions(program, 2) == {"loss_total": 1, "dense_backward_weight": 3}
     assert functions(program, 3) == {"reduce_op": 1, "adam_op": 1}
     first, last, _ = program.phases[1]
     names = [c.function.__name__ for c in program.calls[first:last]]
-    assert names[:4] == ["load_op", "conv2d_pool_forward", "conv2d_pool_forward", "dense_product"]
-    assert names[-1] == "conv2d_pool_backward_weight"
+    assert names[:4] == ["load_op", *["winograd_row_pooled_maps"] * 2, "dense_product"]
+    assert names[-1] == "winograd_row_pooled_weights"
 
 
 def test_a_net_without_packing_and_dense_layers_has_the_loss_between():
@@ -78,7 +78,7 @@ def test_a_grouped_net_has_all_four_axes():
 def test_inference_has_no_loss_and_no_update():
     program = make_program(lenet(), MACHINES[0], backward=False, loss=False, update=None)
     assert axes(program) == [TILE, BLOCK]
-    assert functions(program, 0) == {"conv2d_pack": 2}
+    assert functions(program, 0) == {"winograd_row_pack": 2}
     assert functions(program, 1)["unload_op"] == 1
 
 

@@ -10,7 +10,7 @@ from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from tape_nets import SMALL, Net
-from tapes import assert_equal_gradients, both, data, make
+from tapes import assert_equal_gradients, both, data, direct_sums, make
 
 from fastnn_kernels import tile_choice
 from fastnn_kernels.executor import Executor
@@ -145,14 +145,16 @@ def test_unrolled_rows_give_exact_sums_and_the_bits_of_the_general_form(
     for layer in ("conv", "conv_transpose"):
         if layer == "conv_transpose" and max(padding) > 3:
             continue
-        assert_exact_layer(x_shape, lambda net: getattr(net, layer)(filters, kernel, **options), dtype, 19)  # noqa: B023
+        with direct_sums():
+            assert_exact_layer(x_shape, lambda net: getattr(net, layer)(filters, kernel, **options), dtype, 19)  # noqa: B023
         # The second layer has an input gradient.
         net = Net(*x_shape).conv(x_shape[0], (1, 1))
         tape = getattr(net, layer)(filters, kernel, **options).done("sum_squared_error")
         x, y = data(tape, 19, dtype)
         results = []
         for unrolled in (True, False):
-            with patch.object(conv_taps, "has_rows", conv_taps.has_rows if unrolled else lambda s: False):
+            rows = patch.object(conv_taps, "has_rows", conv_taps.has_rows if unrolled else lambda s: False)
+            with direct_sums(), rows:
                 executor = make(Executor, tape, dtype)
                 executor.clock = []
                 executor.gradients(x, y)
