@@ -53,7 +53,7 @@ CASES = {
     "transposed": (transposed(4, 6, (8, 10), (5, 5), (1, 2, 0, 2)), ALL),
     "three channels": (net(3, 6, (8, 12), (5, 5)), [MAPS, WEIGHTS]),
     "one channel": (net(1, 6, (8, 12), (5, 5)), [MAPS, WEIGHTS]),
-    "one channel, low kernels": (net(1, 6, (8, 12), (3, 5)), [MAPS]),
+    "one channel, low kernels": (net(1, 6, (8, 12), (3, 5)), []),
     "two channels, parts and strips": (net(2, 9, (24, 27), (5, 5), (2, 2, 2, 2)), [MAPS, WEIGHTS]),
     "a last tile for weights": (net(6, 7, (9, 15), (5, 5)), ALL),
     "few filters": (net(6, 3, (8, 12), (5, 5)), []),

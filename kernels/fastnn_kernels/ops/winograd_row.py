@@ -24,9 +24,9 @@ from .narrow import is_wide
 # -; 32 -> 32 5x5 on 14x14 1.5, 1.4, 1.5 (with 6 points); 4 -> 8 3x3 on 14x14 1.35, 1.1, 1.1; 8 -> 16 3x3 on 14x14 1.5,
 # 1.3, 1.3; 16 -> 16 3x3 on 32x32 1.8, 1.6, 1.7; 3 -> 32 3x3 on 32x32 1.55, -, 1.4; 64 -> 64 3x3 on 7x7 1.6, 1.6, 1.55.
 FEWEST = 4
-# Rows of images from which on it wins: products before a tile is transformed. Of 1 -> 6 5x5 on 28x28 the outputs took
-# 1.19 and 0.98 of their time with AVX2, with 6 and with 8 points; 6 -> 16 5x5 on 12x12 0.79.
-_FEWEST_ROWS = 15 if FEW_REGISTERS else 3
+# Rows of images from which on it wins: products before a tile is transformed. Speed of outputs by that of direct sums:
+# 1 -> 6 5x5 on 28x28 1.9, with AVX2 1.0; 1 -> 12 3x3 on 16x16 1.2; 6 -> 16 5x5 on 12x12 with AVX2 1.3.
+_FEWEST_ROWS = 15 if FEW_REGISTERS else 5
 # Cycles of direct sums for one of these that pay for the transforms.
 LEAST_SAVING = 1.4
 # More outputs of a tile have larger errors: F(6, 3), for instance, 2.5e-6 of the largest, for at most a ninth of time.
