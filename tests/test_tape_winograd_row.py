@@ -42,7 +42,7 @@ CASES = {
     "a last tile with one column of its own": (net(4, 4, (6, 15)), [IMAGES, MAPS]),
     "one tile": (net(4, 4, (3, 6)), ALL),
     "one row of maps": (net(4, 6, (5, 12), (5, 5)), ALL),
-    "a row of the kernel": (net(4, 6, (4, 12), (1, 5)), ALL),
+    "a row of the kernel": (net(5, 6, (4, 12), (1, 5)), ALL),
     "4x4": (net(6, 7, (11, 13), (4, 4)), ALL),
     "2x2": (net(6, 7, (11, 16), (2, 2)), [IMAGES, MAPS]),
     "6x6": (net(4, 7, (11, 17), (6, 6)), ALL),
