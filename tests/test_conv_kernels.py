@@ -64,7 +64,7 @@ def assert_integers(actual: Any, expected: Any, dtype: Any) -> None:
 def is_plain(shape: tuple[int, ...], options: dict[str, Any]) -> bool:
     """Whether Winograd's algorithm may be chosen: for many images, and windows next to each other."""
     steps = (options["stride"], options["dilation"])
-    return shape[0] > 3 and options["groups"] == 1 and all(step in (1, (1, 1)) for step in steps)
+    return shape[0] > 1 and options["groups"] == 1 and all(step in (1, (1, 1)) for step in steps)
 
 
 @examples

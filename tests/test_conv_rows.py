@@ -23,7 +23,7 @@ POINTS = [
     (31, 32, 8, 6, 16, (3, 3), {}),
     (32, 35, 10, 10, 33, (3, 3), {"padding": 1}),
     (29, 6, 12, 12, 7, (5, 5), {}),
-    (31, 4, 8, 12, 5, (3, 4), {"padding": ((0, 1), (2, 1))}),
+    (31, 5, 8, 12, 5, (3, 4), {"padding": ((0, 1), (2, 1))}),
 ]
 
 
@@ -94,15 +94,17 @@ def test_the_bits_are_the_same_for_any_number_of_threads(case):
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
-@pytest.mark.parametrize("where", ["x", "dy"])
+@pytest.mark.parametrize("where", ["x", "dy", "w"])
 @pytest.mark.parametrize("case", [POINTS[0], POINTS[3]])
 def test_what_is_not_finite_stays_where_it_belongs(value, where, case):
     x, w, b, dy, options = arrays(case, np.float32)
-    (x if where == "x" else dy)[3, 2, 1, 4] = value
+    {"x": x, "dy": dy, "w": w}[where][3, 2, 1, 2] = value
     found = results(fk, x, w, b, dy, options)
     with flat():
         expected = results(fk, x, w, b, dy, options)
     for name, a, e in zip(("y", "dx", "dw", "db"), found, expected, strict=True):
+        if (where, name) == ("w", "dx"):
+            continue  # the flat form multiplies what is infinite by zeros around the maps, which others leave out
         assert np.array_equal(np.isnan(a), np.isnan(e)), name
         sure = np.isfinite(e)
         scale = np.abs(e[sure]).max(initial=1.0)

@@ -58,8 +58,13 @@ def strips_of_channels():
     return Net(4, 30, 44).conv(8, (5, 5)).layer("relu").pool((2, 2), (2, 2)).done("sum_squared_error")
 
 
+def groups_of_parts():
+    """Sums of so many filters and channels that a part of them waits from strip to strip."""
+    return Net(24, 14, 20).conv(40, (5, 5), padding=(2, 2, 2, 2)).pool((2, 2), (2, 2)).done("sum_squared_error")
+
+
 NETS = [direct, relu_alone, without_relu, points, rows_of_points, rows_that_windows_leave, strips, strips_of_points,
-        strips_of_channels]
+        strips_of_channels, groups_of_parts]
 
 
 def functions(executor):
@@ -107,7 +112,8 @@ def test_the_compiled_step_equals_the_reference(net, n):
 
 def test_lenet_has_no_maps_but_those_its_gradients_need():
     names, _, _ = run(lenet(), np.float32, 32, fused=True)
-    assert names.count("winograd_row_pooled_maps") == 4  # training and inference
+    pooled = names.count("winograd_row_pooled_maps") + names.count("conv2d_pool_forward")
+    assert pooled == 4  # training and inference
     assert names.count("winograd_row_pooled_weights") == 1  # the second layer's maps have an input gradient as well
     assert names.count("max_pool2d_backward") == 1
     assert "max_pool2d_forward" not in names

@@ -1,4 +1,7 @@
-"""The same bits whatever scratch memory held before, whatever the batch a sample is in, whatever the threads."""
+"""The same bits whatever scratch memory held before, whatever the batch a sample is in, whatever the threads.
+
+The bits of a sample alone are those of direct sums.
+"""
 
 import hashlib
 

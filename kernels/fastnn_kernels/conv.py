@@ -18,7 +18,7 @@ from .conv_plan import Conv
 Numbers = tuple[int, ...]
 # Plans of convolutions that are kept: to make one takes longer than the sums of a small image.
 _KEPT = 256
-# Kernels as wide as this save most of their products by Winograd's algorithm along rows.
+# Kernels as wide as this save half of their products, or more, by Winograd's algorithm along rows.
 _WIDE = 4
 
 
@@ -41,8 +41,8 @@ def is_for_blocks(conv: Conv, dtype: np.dtype[Any]) -> bool:
     return conv.groups == 1 and conv.kh * conv.kw > 1 and 4 * conv.n >= 3 * lanes * -(-conv.n // lanes)
 
 
-def _saves_much(conv: Conv, dtype: np.dtype[Any], kernel: str) -> bool:
-    """Whether lane blocks save so many products, by Winograd's algorithm along wide rows, that no other form wins.
+def _saves_much(conv: Conv, kernel: str, dtype: np.dtype[Any]) -> bool:
+    """Whether lane blocks save so many products, by Winograd's algorithm along wide rows, that they beat "deep".
 
     us on 2 threads of a Zen 4, in lane blocks and "deep": 128x6x12x12 5x5 to 16 157, 202, its weight gradient 160, 211.
     With 3x3 kernels they are behind: weight gradient of 128x3x32x32 to 32 1924, 1596.
@@ -55,10 +55,11 @@ def _saves_much(conv: Conv, dtype: np.dtype[Any], kernel: str) -> bool:
 
 
 @functools.lru_cache(_KEPT)
-def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
+def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool, direct: bool) -> str:
     """Choose how outputs or, `backward`, input gradients are made: by "planes", "wide", "deep", in "blocks" or "flat".
 
-    Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads.
+    Bits change with it only where the algorithm is Winograd's; neither depends on the number of threads. `direct` is
+    for sums that may not be.
     """
     conv = Conv(*numbers)
     if conv_planes.is_for_planes(conv, dtype, backward=backward):
@@ -67,7 +68,7 @@ def sums_form(numbers: Numbers, dtype: np.dtype[Any], *, backward: bool) -> str:
         form = "wide"
     else:
         form = "blocks" if is_for_blocks(conv, dtype) else "flat"
-    if form == "blocks" and _saves_much(conv, dtype, "backward_input" if backward else "forward"):
+    if form == "blocks" and not direct and _saves_much(conv, "backward_input" if backward else "forward", dtype):
         return form
     return "deep" if conv_deep.is_deep(conv, dtype, backward=backward, other=form) else form
 
@@ -78,7 +79,7 @@ def weight_form(conv: Conv, dtype: np.dtype[Any]) -> str:
     if conv_planes_weight.is_for_planes(conv, dtype):
         return "planes"
     blocks = is_for_blocks(conv, dtype)
-    if blocks and _saves_much(conv, dtype, "backward_weight"):
+    if blocks and _saves_much(conv, "backward_weight", dtype):
         return "blocks"
     if conv_deep_weight.is_deep(conv, dtype, blocks=blocks):
         return "deep"
@@ -102,7 +103,9 @@ def launch_sums(
     if y.size == 0:
         return
     workers = _workers(numbers)
-    form = "flat" if algorithm == "im2col" else sums_form(numbers, x.dtype, backward=backward)
+    # Lane blocks have no input gradient with a bias, which a transposed convolution is.
+    direct = algorithm == "direct" or (backward and b is not None)
+    form = "flat" if algorithm == "im2col" else sums_form(numbers, x.dtype, backward=backward, direct=direct)
     if form == "planes":
         conv_planes.sums(numbers, workers, x, w, b, y, backward=backward)
         return
@@ -184,9 +187,9 @@ def conv2d(
         "direct" sums over channels, rows and columns of the kernel, in this order. "im2col" writes out every window as
         a column, as the textbook does, and multiplies matrices; the results are the same to the bit. "auto" is
         Winograd's algorithm where that is faster, for kernels of stride 1: 3x3 with 16 to 256 channels and filters, if
-        the maps are as wide as whole vectors, or more images than a vector has lanes fill most of them; and along rows,
-        2 to 7 wide with 4 filters and more, for so many images. It needs 16 products for 36, say, or 8 for 20, and
-        rounds otherwise, by up to 2e-6 of the largest output in float32. Everywhere else, and where a number is not
+        the maps are as wide as whole vectors, or images fill most of the lanes of vectors; and along rows, for kernels
+        2 to 7 wide with 4 filters and more, if images fill the lanes so. It needs 16 products for 36, say, or 8 for 20,
+        and rounds otherwise, by up to 2e-6 of the largest output in float32. Everywhere else, and where a number is not
         finite, "auto" is "direct".
     out : (N, C_out, OH, OW), dtype of x, optional
 

@@ -56,9 +56,9 @@ def is_deep(conv: Conv, dtype: np.dtype[Any], *, backward: bool, other: str) -> 
     """Whether sums can be made so, and win against another form: "wide", in "blocks" or "flat".
 
     2 threads of a Zen 4, us, here and in the other form: one image of 6x12x12 5x5 to 16 12, 15 flat, of 64x8x8 3x3 to
-    64 44, 86 flat; 128x6x12x12 5x5 to 16 194, 222 in blocks; 128x64x8x8 1x1 to 64 345, 568 flat. Others win with few
-    terms (128x1x28x28 3x3 to 16 324, 250 in blocks), by leaving out what is padded (128x32x7x7 3x3 to 32 backward 613,
-    479 in blocks) and by Winograd's algorithm (128x64x8x8 3x3 to 64 2767, 1625 in blocks).
+    64 44, 86 flat; 128x6x12x12 5x5 to 16 194, 222 in blocks by direct sums; 128x64x8x8 1x1 to 64 345, 568 flat. Others
+    win with few terms (128x1x28x28 3x3 to 16 324, 250 in blocks), by leaving out what is padded (128x32x7x7 3x3 to 32
+    backward 613, 479 in blocks) and by Winograd's algorithm (128x64x8x8 3x3 to 64 2767, 1625 in blocks).
     """
     lanes = lane_count(dtype.itemsize * 8)
     if other == "flat" or not fits(conv, lanes, backward):

@@ -52,10 +52,9 @@ _MOST_PADDED = 16
 def is_deep(conv: Conv, dtype: np.dtype[Any], *, blocks: bool) -> bool:
     """Whether gradients can be made so, and it wins; `blocks` tells whether lane blocks could make them.
 
-    2 threads of a Zen 4, us, here, in lane blocks and in the flat form: 128x6x12x12 5x5 to 16 216, 233, -; 8x32x8x8
-    3x3/2 to 64 52, 146, 147; one image of 64x4x4 3x3 to 64 30, -, 121. Lane blocks win where they have Winograd's
-    algorithm (32x16x32x32 3x3 to 16 771, 637, 840), and where many lanes here are filled up (32x16x14x14 3x3 to 24 301,
-    171, 273).
+    2 threads of a Zen 4, us, here, in lane blocks and in the flat form: 8x32x8x8 3x3/2 to 64 52, 146, 147; one
+    image of 64x4x4 3x3 to 64 30, -, 121. Lane blocks win where they have Winograd's algorithm (32x16x32x32 3x3 to
+    16 771, 637, 840), and where many lanes here are filled up (32x16x14x14 3x3 to 24 301, 171, 273).
     """
     lanes = lane_count(dtype.itemsize * 8)
     if not beats_flat(conv, lanes):

@@ -1,7 +1,8 @@
 """Convolutions of many images as rows of a tape, in lane blocks: the images of a block are side by side in the lanes.
 
-By Winograd's algorithm for maps that are not as wide as whole vectors (those are made image by image, `conv_wide.py`),
-and for weight gradients; directly where filters are too few to fill lanes themselves (`conv_deep.py`). For images too
+By Winograd's algorithm, in tiles of two dimensions for maps that are not as wide as whole vectors (those are made image
+by image, `conv_wide.py`) and for weight gradients, or along rows; directly where there are too few filters for either,
+and to fill lanes themselves (`conv_deep.py`). For images too
 few to fill lanes the flat form (`conv_flat.py`) wins. A convolution here is a program of a few rows, which is kept with
 its compiled ops for the next call of the same sizes. Sums that are not finite, or are nearly so, are made directly.
 """
@@ -28,6 +29,8 @@ from .stage import Machine
 from .tape import Row, Tape, Value
 
 FORWARD, INPUT, WEIGHT = "forward", "backward_input", "backward_weight"
+# Weights below this share of the largest number are no cause that sums are not finite: what images are asked for.
+_TAME = 1e-10
 # Programs that are kept.
 _KEPT = 64
 
@@ -35,6 +38,9 @@ _KEPT = 64
 def sums(conv: Conv, kernel: str, x: Array, w: Array, b: Array | None, y: Array, *, exact: bool = False) -> None:
     """Write outputs (`kernel` FORWARD) or, from dy to dx, input gradients (INPUT); `exact` for direct sums."""
     program = _kept(conv._replace(n=1), kernel, x.dtype, b is not None, exact)
+    if program.points and not np.abs(w).max(initial=0) < np.finfo(w.dtype).max * _TAME:
+        sums(conv, kernel, x, w, b, y, exact=True)
+        return
     try:
         program.run(x, _NOTHING, y, [w] if b is None else [w, b], [])
     except StepError as error:
@@ -58,11 +64,11 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 class _Rows(Executor):
-    """Runs rows, between loads of images (and maps) and what is done with the results."""
+    """Runs rows, between loads of images (and maps) and what is done with the results; `points`: not by direct sums."""
 
-    def __init__(self, tape: Tape, dtype: np.dtype[Any], rows: list[Row], work: int) -> None:
+    def __init__(self, tape: Tape, dtype: np.dtype[Any], rows: list[Row], work: int, *, points: bool) -> None:
         super().__init__(tape, Memory.create(tape, dtype))
-        self._rows, self._work = rows, work
+        self._rows, self._work, self.points = rows, work, points
 
     def _program(self, machine: Machine, *args: Any) -> Program:
         return lay_out(self._rows, self.tape, machine, backward=self._rows[-1].kernel == WEIGHT, update=None)
@@ -75,7 +81,7 @@ class _Rows(Executor):
             # Scratch of a whole batch: all programs share what there is, and threads of Python do not wait for it.
             self._arena = borrow(0, self.dtype)
             try:
-                # Always "forward": a block has whole vectors then, as `_kept` takes for granted, or is one sample.
+                # Always "forward": a block has whole vectors then, as `by_points` takes for granted, or is one sample.
                 self._run_alone("forward", x, y, np.arange(n), n, np.zeros((1, 2)), None, result)
             finally:
                 give_back(self._arena)
@@ -131,7 +137,8 @@ def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool
     else:
         loads = [_load(row.values["dy" if kernel == INPUT else "x"])]
     rows = list(loads)
-    if not exact and by_points(conv, kernel, dtype):
+    points = not exact and by_points(conv, kernel, dtype)
+    if points:
         rows += [Row("finite", FORWARD, {"x": load.values["y"]}, {}, {}, {}) for load in loads]
     if kernel != WEIGHT:
         result = row.values["dx" if kernel == INPUT else "y"]
@@ -139,7 +146,7 @@ def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool
     else:
         rows.append(row)
     taps = (conv.c // conv.groups) * conv.kh * conv.kw
-    return _Rows(tape, dtype, rows, conv.k * taps * conv.oh * conv.ow)
+    return _Rows(tape, dtype, rows, conv.k * taps * conv.oh * conv.ow, points=points)
 
 
 def _load(value: Value) -> Row:

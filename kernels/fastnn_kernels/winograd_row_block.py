@@ -4,12 +4,13 @@ Down the kernel the sums are direct. So a register tile has all points of some f
 are, and nothing is stored in between; tiles of two dimensions (`winograd_block.py`) have fewer products and pass by the
 cache. us on one thread for 16 samples (Zen 4, AVX-512; direct, by rows, by tiles of two dimensions): 6 -> 16 5x5 on
 12x12 43, 21, -; 16 -> 16 3x3 on 32x32 703, 415, 524; 32 -> 32 on 32x32 2855, 1621, 1822; 128 -> 128 on 8x8 2787, 1475,
-1406. A tile of rows (`winograd_row_points.py`) is as many columns of images as there are points, and m of maps.
+1406. A tile is so many columns of a row of images as there are points, and m columns of a row of maps
+(`winograd_row_points.py`).
 
 The sums have other roundings than direct ones: in float32, on normal random numbers, outputs of 6 to 128 channels have
-errors of up to 1e-6 of the largest with 6 points and 1.5e-6 with 8, direct ones of up to 0.7e-6. An infinite or NaN
-input makes the m outputs NaN that it shares a tile with, of that image alone. Where m does not divide the width, the
-last tile overlaps the one before.
+errors of up to 1.5e-6 of the largest with 6 points and 2e-6 with 8, direct ones of up to 0.7e-6. An infinite or NaN
+input makes all outputs NaN of the tiles that read it, of that image alone. Where m does not divide the width, the last
+tile overlaps the one before.
 """
 
 from ._jit import inline, kernel

@@ -32,7 +32,10 @@ def _sizes(row):
 
 
 def can_pool(s, window):
-    """Whether a convolution of these sizes can take in windows of this size next to each other."""
+    """Whether a convolution of these sizes can take in windows of this size next to each other.
+
+    Those by points along rows are among those whose kernels have rows.
+    """
     if winograd.describe(s, flip=False) is not None:
         return window == (2, 2)
     return conv_taps.has_rows(s) and s.groups == 1
@@ -41,7 +44,7 @@ def can_pool(s, window):
 def can_pool_backward(s, window, machine):
     """Whether the weight gradient can take the gradient of the maxima of such windows next to each other."""
     if winograd_row_weight.makes_weights(s, machine):
-        return winograd_row_weight.can_pool(s, window)
+        return winograd_row_weight.windows_cover(s, window)
     return (
         not winograd.has_points(s, machine.lanes)
         and conv_taps.backward_weight_tile(s, machine) is not None
@@ -115,7 +118,7 @@ def _backward_weight(row, places, machine):
     return Call(make_backward_weight(kb, kw, conv_taps.steps_of(s.ow // pw * pw), ph, pw), options)
 
 
-def _is_direct(row, machine):
+def _has_direct_weights(row, machine):
     return not winograd_row_weight.makes_weights(_sizes(row), machine)
 
 
@@ -142,7 +145,7 @@ CONV2D_MAX_POOL2D = Op(
     (
         Kernel("backward_weight", ("dy", "argmax", "x"), ("dw", "db"), no_twin, (
             Stage(Axis.BLOCK, ("dy", "argmax", "x"), ("maps", "sums", "dw", "db"), _backward_weight,
-                  halo=image_halo("x"), temps=_backward_temps, wanted=_is_direct),
+                  halo=image_halo("x"), temps=_backward_temps, wanted=_has_direct_weights),
             winograd_row_weight.pooled_weight_stage(_sizes, image_halo("x")),
         )),
     ),

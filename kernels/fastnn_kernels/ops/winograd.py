@@ -17,7 +17,8 @@ from .narrow import is_wide
 # Channels on either side from which on it wins, measured against direct sums (GFLOP/s of direct products, one thread of
 # an Emerald Rapids, whose peak is 179): 32 -> 32 on 32x32 166 direct, 250 so; 32 -> 64 on 14x14 173, 301; 64 -> 64 on
 # 16x16 172, 305; 128 -> 128 on 8x8 174, 327. With fewer, and with odd sizes, sums are made by rows
-# (`winograd_row.py`); with more the two are equal on a Zen 4: VGG-small by rows alone trained 1.01 times as fast.
+# (`winograd_row.py`). With more the two are equal on a Zen 4, where VGG-small by rows alone
+# trained 1.01 times as fast; by rows a multiply-add takes more loads, which machines with two a cycle would wait for.
 # Weight gradients, ms for 128 images: 16 -> 16 on 32x32 5.2 direct, 4.4 so; 32 -> 32 on 32x32 18.8, 11.4; 32 -> 64 on
 # 14x14 6.7, 3.8; 64 -> 64 on 16x16 18.9, 9.9; 128 -> 128 on 8x8 17.4, 9.8. By rows alone VGG-small trained 0.96 times
 # as fast, the Keras CNN 0.91 times.
@@ -178,7 +179,7 @@ class WeightPlan(NamedTuple):
 
 
 def has_points(s, vector):
-    """Whether a weight gradient is made so: where the sums are, and channels fill vectors."""
+    """Whether a weight gradient is made so: from fewer channels on than sums are, where they fill vectors."""
     return describe(s, flip=False, fewest=_FEWEST_WEIGHTS) is not None and s.channels % vector == 0
 
 

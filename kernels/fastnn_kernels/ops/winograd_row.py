@@ -3,7 +3,6 @@
 import functools
 from typing import NamedTuple
 
-from .._jit import FEW_REGISTERS
 from ..simd import lanes
 from ..stage import Axis, Call, Space, Stage
 from ..task import INDEX, TRAINING
@@ -19,14 +18,16 @@ from ..winograd_row_points import COUNTS
 from . import winograd
 from .narrow import is_wide
 
-# Filters, and of gradients channels, from which on it wins. One thread, 16 samples, speed by that of direct sums, of
-# outputs, input and weight gradient (Zen 4, AVX-512): 6 -> 16 5x5 on 12x12 2.1, 2.0, 1.8; 1 -> 6 5x5 on 28x28 1.9, -,
-# -; 32 -> 32 5x5 on 14x14 1.5, 1.4, 1.5 (with 6 points); 4 -> 8 3x3 on 14x14 1.35, 1.1, 1.1; 8 -> 16 3x3 on 14x14 1.5,
-# 1.3, 1.3; 16 -> 16 3x3 on 32x32 1.8, 1.6, 1.7; 3 -> 32 3x3 on 32x32 1.55, -, 1.4; 64 -> 64 3x3 on 7x7 1.6, 1.6, 1.55.
+# Filters, and of input gradients channels, from which on it wins. One thread, 16 samples, speed by that of direct
+# sums, of outputs, input and weight gradient (Zen 4, AVX-512): 6 -> 16 5x5 on 12x12 2.1, 2.0, 1.8; 1 -> 6 5x5 on
+# 28x28 1.9, -, -; 32 -> 32 5x5 on 14x14 1.5, 1.4, 1.5 (with 6 points); 4 -> 8 3x3 on 14x14 1.35, 1.1, 1.1; 8 -> 16
+# 3x3 on 14x14 1.5, 1.3, 1.3; 16 -> 16 3x3 on 32x32 1.8, 1.6, 1.7; 3 -> 32 3x3 on 32x32 1.55, -, 1.4; 64 -> 64 3x3 on
+# 7x7 1.6, 1.6, 1.55.
 FEWEST = 4
 # Rows of images from which on it wins: products before a tile is transformed. Speed of outputs by that of direct sums:
-# 1 -> 6 5x5 on 28x28 1.9, with AVX2 1.0; 1 -> 12 3x3 on 16x16 1.2; 6 -> 16 5x5 on 12x12 with AVX2 1.3.
-_FEWEST_ROWS = 15 if FEW_REGISTERS else 5
+# 1 -> 6 5x5 on 28x28 1.9, 6 -> 16 5x5 on 12x12 2.1, and with AVX2 1.0 and 1.3; 1 -> 12 3x3 on 16x16 1.2, too little for
+# other roundings. By machines of 32 registers, and of 16.
+_FEWEST_ROWS, _FEWEST_ROWS_16 = 5, 15
 # Cycles of direct sums for one of these that pay for the transforms.
 LEAST_SAVING = 1.4
 # More outputs of a tile have larger errors: F(6, 3), for instance, 2.5e-6 of the largest, for at most a ninth of time.
@@ -46,7 +47,8 @@ def _rows(count, points, machine):
 
     Convolutions of more numbers of filters then share their compiled functions.
     """
-    cycles = {r: -(-count // r) * _cycles(r) for r in range(1, machine.tile_limit // points + 1)}
+    most = min(count, machine.tile_limit // points)
+    cycles = {r: -(-count // r) * _cycles(r) for r in range(1, most + 1)}
     return max(r for r, taken in cycles.items() if taken <= 1.13 * min(cycles.values()))
 
 
@@ -116,7 +118,8 @@ def _point_elements(s, channels, machine):
 
 def makes_maps(s, machine):
     """Whether the outputs of a convolution are made so."""
-    return (s.filters >= FEWEST and s.channels * s.kh >= _FEWEST_ROWS and winograd.describe(s, flip=False) is None
+    fewest = _FEWEST_ROWS if machine.tile_limit >= 24 else _FEWEST_ROWS_16
+    return (s.filters >= FEWEST and s.channels * s.kh >= fewest and winograd.describe(s, flip=False) is None
             and cut(s, machine) is not None)
 
 

@@ -64,10 +64,12 @@ def _plan(s, machine, high=1):
         kb, cb = tile_choice.row_tile(s.filters, s.kh, machine.tile_limit)
     else:
         kb, cb = tile_choice.product_tile(s.filters, s.channels, s.oh * tiles, machine.tile_limit)
-    strip = max(1, min(s.oh, _STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES)) // high) * high
+    rows = min(s.oh, _STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES))
+    strip = max(1, rows // high) * high
     parts, channels = -(-s.filters // kb), s.channels if by_rows else -(-s.channels // cb) * cb
     part = points * s.kh * kb * channels
     passing = parts if strip >= s.oh else max(1, min(parts, _SUMS_BYTES // (part * VECTOR_BYTES)))
+    # Elements from point to point, as the block has them.
     maps, images = passing * kb * strip * tiles + 1, channels * (strip + s.kh - 1) * tiles + 1
     sums = passing * part * (1 if strip >= s.oh else L)
     return Plan(kb, cb, by_rows, strip, passing, points * maps * L, points * images * L, sums)
@@ -145,7 +147,7 @@ def make_pooled_weights(kb, cb, points, kw, ph, pw):
     return winograd_row_pooled_weights
 
 
-def can_pool(s, window):
+def windows_cover(s, window):
     """Whether windows cover the maps: the tiles of those are the same then, and so are the bits of their sums."""
     return s.oh % window[0] == 0 and s.ow % window[1] == 0
 
