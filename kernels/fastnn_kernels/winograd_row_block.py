@@ -17,7 +17,7 @@ from ._jit import inline, kernel
 from .conv_block import start_tile
 from .max_pool_block import max_pool2d_block
 from .simd import lanes, pointer_at, vload, vstore
-from .tile import tile_cols, tile_like, tile_load, tile_relu, tile_rows, tile_store, tile_zero
+from .tile import tile_cols, tile_like, tile_load, tile_relu, tile_row, tile_rows, tile_store, tile_zero
 from .tile_taps import number
 from .vmath import vset
 from .winograd_row_tile import (
@@ -38,17 +38,17 @@ def tile_start(q, m, width):
 
 
 @kernel
-def image_points(form, m, x, xo, x_channel, channels, width, v, vo, v_tile, v_channel, v_point):
-    """Make the points of a row of images, by tiles of `m` outputs."""
+def image_points(pointed, m, x, xo, x_channel, channels, width, v, vo, v_tile, v_channel, v_point):
+    """Make the points of a row of images, by tiles of `m` outputs; `pointed` has the sizes of (1, points)."""
     L = lanes(x)
     for q in range(-(-width // m)):
         first, _ = tile_start(q, m, width)
         for c in range(channels):
-            store_column_points(form, x, xo + c * x_channel + first * L, v, vo + q * v_tile + c * v_channel, v_point)
+            store_column_points(pointed, x, xo + c * x_channel + first * L, v, vo + q * v_tile + c * v_channel, v_point)
 
 
 @kernel
-def map_points(form, m, dy, dyo, dy_channel, filters, width, rest, v, vo, v_tile, v_filter, v_point):
+def map_points(pointed, m, dy, dyo, dy_channel, filters, width, rest, v, vo, v_tile, v_filter, v_point):
     """Make the points of a row of maps, by tiles of `m` (fixed) columns, of which each belongs to one.
 
     At `rest` of `v` is room for the columns of a tile.
@@ -63,7 +63,7 @@ def map_points(form, m, dy, dyo, dy_channel, filters, width, rest, v, vo, v_tile
                 for i in range(count):
                     vstore(v, rest + i * L, vset(dy, 0.0) if i < shared else vload(columns, i * L))
                 columns = pointer_at(v, rest)
-            store_output_points(form, m, columns, 0, v, vo + q * v_tile + k * v_filter, v_point)
+            store_output_points(pointed, m, columns, 0, v, vo + q * v_tile + k * v_filter, v_point)
 
 
 @inline
@@ -88,12 +88,13 @@ def winograd_row_block(form, outs, x, xo, x_channel, x_row, u, uo, bias, bo, y, 
     the outputs before are there.
     """
     L = lanes(x)
-    t, out = tile_like(form), tile_like(outs)
+    t, out, pointed = tile_like(form), tile_like(outs), tile_row(form)
     kb, points, m = tile_rows(t), tile_cols(t), tile_cols(out)
     v_tile, part = channels * points * L, kh * channels * points * kb
     v_row = -(-ow // m) * v_tile
     for r in range(from_row + kh - 1 if from_row > 0 else 0, oh + kh - 1):
-        image_points(form, m, x, xo + r * x_row, x_channel, channels, ow, v, vo + r % kh * v_row, v_tile, points * L, L)
+        image_points(pointed, m, x, xo + r * x_row, x_channel, channels, ow, v, vo + r % kh * v_row, v_tile, points * L,
+                     L)
         h = r - kh + 1
         if h >= 0:
             for q in range(-(-ow // m)):
@@ -139,7 +140,7 @@ def winograd_row_backward_input_block(form, m, dy, dyo, dy_channel, dy_row, u, u
     meets.
     """
     L = lanes(dy)
-    t, out = tile_like(form), tile_like(form)
+    t, out, pointed = tile_like(form), tile_like(form), tile_row(form)
     cb, points, count = tile_rows(t), tile_cols(t), number(m)
     tiles, v_tile, row = -(-ow // count), filters * points * L, filters * points * cb
     v_row, met = tiles * v_tile, ow + points - count
@@ -150,7 +151,7 @@ def winograd_row_backward_input_block(form, m, dy, dyo, dy_channel, dy_row, u, u
         last = min(h + top, oh - 1)
         first = max(h + top - kh + 1, 0)
         while made <= last:
-            map_points(form, m, dy, dyo + made * dy_row, dy_channel, filters, ow, vo + kh * v_row, v,
+            map_points(pointed, m, dy, dyo + made * dy_row, dy_channel, filters, ow, vo + kh * v_row, v,
                        vo + made % kh * v_row, v_tile, points * L, L)
             made += 1
         for c in range(channels):

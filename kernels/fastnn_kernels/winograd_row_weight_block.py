@@ -20,16 +20,15 @@ from .winograd_row_tile import store_weights
 
 
 @inline
-def _sections(form, channels, by_rows):
-    """Channels of a section, and how many sections there are."""
-    wide = 1 if by_rows else tile_cols(form)
-    return wide, -(-channels // wide)
+def _wide(form, by_rows):
+    """Channels of a section."""
+    return 1 if by_rows else tile_cols(form)
 
 
 @kernel
-def _map_strip(form, pointed, m, dy, dyo, dy_channel, dy_row, rows, width, v, maps, m_point, rest):
-    """Make the points of `rows` rows of the maps of one part of the filters, [point][row][tile][filter]."""
-    L, kb = lanes(v), tile_rows(form)
+def _map_strip(pointed, m, dy, dyo, dy_channel, dy_row, kb, rows, width, v, maps, m_point, rest):
+    """Make the points of `rows` rows of the maps of a part of `kb` filters, [point][row][tile][filter]."""
+    L = lanes(v)
     tiles = -(-width // number(m))
     for r in range(rows):
         map_points(pointed, m, dy, dyo + r * dy_row, dy_channel, kb, width, rest, v, maps + r * tiles * kb * L, kb * L,
@@ -37,12 +36,11 @@ def _map_strip(form, pointed, m, dy, dyo, dy_channel, dy_row, rows, width, v, ma
 
 
 @kernel
-def _image_strip(form, pointed, m, x, xo, x_channel, x_row, channels, rows, width, by_rows, v, images, i_point, i_part):
-    """Make the points of `rows` rows of images, [point][section][row][tile][channel of the section]."""
+def _image_strip(pointed, m, x, xo, x_channel, x_row, channels, wide, rows, width, v, images, i_point, i_part):
+    """Make the points of `rows` rows of images, [point][section of `wide` channels][row][tile][channel]."""
     L = lanes(x)
-    wide, sections = _sections(form, channels, by_rows)
     tiles = -(-width // m)
-    for s in range(sections):
+    for s in range(-(-channels // wide)):
         c = min(s * wide, channels - wide)
         for r in range(rows):
             image_points(pointed, m, x, xo + c * x_channel + r * x_row, x_channel, wide, width, v,
@@ -58,14 +56,13 @@ def _strip_products(form, pointed, v, maps, m_point, m_part, images, i_point, i_
     """
     L = lanes(v)
     t = tile_like(form)
-    kb, cb = tile_rows(t), tile_cols(t)
-    wide, sections = _sections(form, channels, by_rows)
+    kb, cb, wide = tile_rows(t), tile_cols(t), _wide(form, by_rows)
     i_row = tiles * wide * L
     column = i_row if by_rows else L
     for e in range(tile_cols(pointed)):
         for f in range(parts):
             for i in range(1 if by_rows else kh):
-                for s in range(sections):
+                for s in range(-(-channels // wide)):
                     if begin:
                         tile_zero(t)
                     else:
@@ -83,10 +80,10 @@ def _strip_products(form, pointed, v, maps, m_point, m_part, images, i_point, i_
 
 
 @kernel
-def _write_weights(form, pointed, taps, v, place, size, first, parts, filters, channels, kh, by_rows, dw, dwo):
+def _write_weights(pointed, taps, v, place, size, kb, cb, first, parts, filters, channels, kh, by_rows, dw, dwo):
     """Write the gradients of the filters of `parts` parts, from part `first` on, from the sums of their points."""
-    kb, cb = tile_rows(form), tile_cols(form)
-    wide, sections = _sections(form, channels, by_rows)
+    wide = 1 if by_rows else cb
+    sections = -(-channels // wide)
     heights = 1 if by_rows else kh
     step = parts * heights * sections * size
     for f in range(parts):
@@ -103,14 +100,13 @@ def _write_weights(form, pointed, taps, v, place, size, first, parts, filters, c
 
 
 @inline
-def _strides(form, strip, tiles, passing, channels, kh, by_rows, L):
+def _strides(kb, wide, strip, tiles, passing, channels, kh, L):
     """Elements from part to part and from point to point, of maps and images.
 
     One vector more from point to point: they would meet in the same places of the caches.
     """
-    wide, sections = _sections(form, channels, by_rows)
-    m_part, i_part = strip * tiles * tile_rows(form) * L, (strip + kh - 1) * tiles * wide * L
-    return m_part, passing * m_part + L, i_part, sections * i_part + L
+    m_part, i_part = strip * tiles * kb * L, (strip + kh - 1) * tiles * wide * L
+    return m_part, passing * m_part + L, i_part, -(-channels // wide) * i_part + L
 
 
 @kernel
@@ -123,23 +119,23 @@ def winograd_row_weight_block(form, pointed, m, taps, dy, dyo, dy_channel, dy_ro
     are taken at a time, and `passing` tiles of filters. In `v` are, from these offsets on: the points of a strip of the
     maps, those of the rows of the images it meets, room for a tile's columns, and the sums.
     """
-    L, kb = lanes(x), tile_rows(form)
+    L, kb, cb, wide = lanes(x), tile_rows(form), tile_cols(form), _wide(form, by_rows)
     tiles, whole = -(-ow // number(m)), -(-filters // kb)
-    m_part, m_point, i_part, i_point = _strides(form, strip, tiles, passing, channels, kh, by_rows, L)
-    size = kb * tile_cols(form) * (L if strip < oh else 1)
+    m_part, m_point, i_part, i_point = _strides(kb, wide, strip, tiles, passing, channels, kh, L)
+    size = kb * cb * (L if strip < oh else 1)
     for f0 in range(0, whole, passing):
         parts = min(passing, whole - f0)
         for start in range(0, oh, strip):
             rows = min(strip, oh - start)
             for f in range(parts):
                 k = min((f0 + f) * kb, filters - kb)
-                _map_strip(form, pointed, m, dy, dyo + k * dy_channel + start * dy_row, dy_channel, dy_row, rows, ow, v,
+                _map_strip(pointed, m, dy, dyo + k * dy_channel + start * dy_row, dy_channel, dy_row, kb, rows, ow, v,
                            maps + f * m_part, m_point, rest)
-            _image_strip(form, pointed, number(m), x, xo + start * x_row, x_channel, x_row, channels, rows + kh - 1, ow,
-                         by_rows, v, images, i_point, i_part)
+            _image_strip(pointed, number(m), x, xo + start * x_row, x_channel, x_row, channels, wide, rows + kh - 1, ow,
+                         v, images, i_point, i_part)
             _strip_products(form, pointed, v, maps, m_point, m_part, images, i_point, i_part, tiles, rows, parts,
                             channels, kh, by_rows, start == 0, start + rows == oh, sums, size)
-        _write_weights(form, pointed, taps, v, sums, size, f0, parts, filters, channels, kh, by_rows, dw, dwo)
+        _write_weights(pointed, taps, v, sums, size, kb, cb, f0, parts, filters, channels, kh, by_rows, dw, dwo)
 
 
 @kernel
@@ -151,10 +147,10 @@ def winograd_row_pool_weight_block(form, pointed, m, taps, ph, pw, dy, dyo, dy_c
     `strip` rows of windows are taken at a time. At `pooled` of `v` is room for those rows of the maps of a part of the
     filters; the other arguments are those of `winograd_row_weight_block` and of `max_pool2d_backward_block`.
     """
-    L, kb, width = lanes(x), tile_rows(form), cols * pw
+    L, kb, cb, wide, width = lanes(x), tile_rows(form), tile_cols(form), _wide(form, by_rows), cols * pw
     tiles, whole = -(-width // number(m)), -(-filters // kb)
-    m_part, m_point, i_part, i_point = _strides(form, strip * ph, tiles, passing, channels, kh, by_rows, L)
-    size = kb * tile_cols(form) * (L if strip < rows else 1)
+    m_part, m_point, i_part, i_point = _strides(kb, wide, strip * ph, tiles, passing, channels, kh, L)
+    size = kb * cb * (L if strip < rows else 1)
     for f0 in range(0, whole, passing):
         parts = min(passing, whole - f0)
         for start in range(0, rows, strip):
@@ -165,10 +161,10 @@ def winograd_row_pool_weight_block(form, pointed, m, taps, ph, pw, dy, dyo, dy_c
                 max_pool2d_backward_block(ph, pw, dy, dyo + k * dy_channel + start * dy_row, dy_channel, dy_row,
                                           index, io + k * i_channel + start * cols * L, i_channel, v, pooled,
                                           high * width * L, width * L, kb, high, width, count, cols, ph, pw, 1, 1, 0, 0)
-                _map_strip(form, pointed, m, v, pooled, high * width * L, width * L, high, width, v, maps + f * m_part,
+                _map_strip(pointed, m, v, pooled, high * width * L, width * L, kb, high, width, v, maps + f * m_part,
                            m_point, rest)
-            _image_strip(form, pointed, number(m), x, xo + start * ph * x_row, x_channel, x_row, channels,
-                         high + kh - 1, width, by_rows, v, images, i_point, i_part)
+            _image_strip(pointed, number(m), x, xo + start * ph * x_row, x_channel, x_row, channels, wide,
+                         high + kh - 1, width, v, images, i_point, i_part)
             _strip_products(form, pointed, v, maps, m_point, m_part, images, i_point, i_part, tiles, high, parts,
                             channels, kh, by_rows, start == 0, start + count == rows, sums, size)
-        _write_weights(form, pointed, taps, v, sums, size, f0, parts, filters, channels, kh, by_rows, dw, dwo)
+        _write_weights(pointed, taps, v, sums, size, kb, cb, f0, parts, filters, channels, kh, by_rows, dw, dwo)
