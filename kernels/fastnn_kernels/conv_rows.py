@@ -2,9 +2,9 @@
 
 By Winograd's algorithm, in tiles of two dimensions for maps that are not as wide as whole vectors (those are made image
 by image, `conv_wide.py`) and for weight gradients, or along rows; directly where there are too few filters for either,
-and to fill lanes themselves (`conv_deep.py`). For images too
-few to fill lanes the flat form (`conv_flat.py`) wins. A convolution here is a program of a few rows, which is kept with
-its compiled ops for the next call of the same sizes. Sums that are not finite, or are nearly so, are made directly.
+and to fill lanes themselves (`conv_deep.py`). For images too few to fill lanes the flat form (`conv_flat.py`) wins. A
+convolution here is a program of a few rows, which is kept with its compiled ops for the next call of the same sizes.
+Sums of what is not finite, or nearly so, are made directly.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from .stage import Machine
 from .tape import Row, Tape, Value
 
 FORWARD, INPUT, WEIGHT = "forward", "backward_input", "backward_weight"
-# Weights below this share of the largest number are no cause that sums are not finite: what images are asked for.
-_TAME = 1e-10
 # Programs that are kept.
 _KEPT = 64
 
@@ -38,9 +36,6 @@ _KEPT = 64
 def sums(conv: Conv, kernel: str, x: Array, w: Array, b: Array | None, y: Array, *, exact: bool = False) -> None:
     """Write outputs (`kernel` FORWARD) or, from dy to dx, input gradients (INPUT); `exact` for direct sums."""
     program = _kept(conv._replace(n=1), kernel, x.dtype, b is not None, exact)
-    if program.points and not np.abs(w).max(initial=0) < np.finfo(w.dtype).max * _TAME:
-        sums(conv, kernel, x, w, b, y, exact=True)
-        return
     try:
         program.run(x, _NOTHING, y, [w] if b is None else [w, b], [])
     except StepError as error:
@@ -64,11 +59,11 @@ _NOTHING = np.zeros(0, np.float32)
 
 
 class _Rows(Executor):
-    """Runs rows, between loads of images (and maps) and what is done with the results; `points`: not by direct sums."""
+    """Runs rows, between loads of images (and maps) and what is done with the results."""
 
-    def __init__(self, tape: Tape, dtype: np.dtype[Any], rows: list[Row], work: int, *, points: bool) -> None:
+    def __init__(self, tape: Tape, dtype: np.dtype[Any], rows: list[Row], work: int) -> None:
         super().__init__(tape, Memory.create(tape, dtype))
-        self._rows, self._work, self.points = rows, work, points
+        self._rows, self._work = rows, work
 
     def _program(self, machine: Machine, *args: Any) -> Program:
         return lay_out(self._rows, self.tape, machine, backward=self._rows[-1].kernel == WEIGHT, update=None)
@@ -81,7 +76,7 @@ class _Rows(Executor):
             # Scratch of a whole batch: all programs share what there is, and threads of Python do not wait for it.
             self._arena = borrow(0, self.dtype)
             try:
-                # Always "forward": a block has whole vectors then, as `by_points` takes for granted, or is one sample.
+                # Always "forward": blocks have whole vectors then, as `_has_points` assumes, or are one sample.
                 self._run_alone("forward", x, y, np.arange(n), n, np.zeros((1, 2)), None, result)
             finally:
                 give_back(self._arena)
@@ -102,14 +97,20 @@ def _copy(arrays: list[Array], flat: Array) -> None:
 def by_points(conv: Conv, kernel: str, dtype: np.dtype[Any]) -> bool:
     """Whether a convolution of several images, or its gradient, is made by Winograd's algorithm here."""
     _, row = _row(conv, kernel, bias=False, exact=False)
+    return _has_points(row, dtype)
+
+
+def _has_points(row: Row, dtype: np.dtype[Any]) -> bool:
     lanes = lane_count(dtype.itemsize * 8)
     machine = Machine(lanes, TILE_LIMIT, lanes)
-    if kernel == WEIGHT:
+    if row.kernel == WEIGHT:
         s = conv_sizes(row, "x", "dy")
         return winograd.has_points(s, lanes) or winograd_row_weight.makes_weights(s, machine)
-    s = conv_sizes(row, "dx", "dy") if kernel == INPUT else conv_sizes(row, "x", "y")
-    by_rows = (winograd_row.makes_images if kernel == INPUT else winograd_row.makes_maps)(s, machine)
-    return by_rows or winograd.describe(s, flip=kernel == INPUT) is not None
+    if row.kernel == INPUT:
+        s = conv_sizes(row, "dx", "dy")
+        return winograd.describe(s, flip=True) is not None or winograd_row.makes_images(s, machine)
+    s = conv_sizes(row, "x", "y")
+    return winograd.describe(s, flip=False) is not None or winograd_row.makes_maps(s, machine)
 
 
 def _row(conv: Conv, kernel: str, *, bias: bool, exact: bool) -> tuple[Tape, Row]:
@@ -137,16 +138,16 @@ def _kept(conv: Conv, kernel: str, dtype: np.dtype[Any], bias: bool, exact: bool
     else:
         loads = [_load(row.values["dy" if kernel == INPUT else "x"])]
     rows = list(loads)
-    points = not exact and by_points(conv, kernel, dtype)
-    if points:
-        rows += [Row("finite", FORWARD, {"x": load.values["y"]}, {}, {}, {}) for load in loads]
+    if not exact and _has_points(row, dtype):
+        weights = {"w": row.params["w"]} if kernel != WEIGHT else {}
+        rows += [Row("finite", FORWARD, {"x": load.values["y"]}, weights, {}, {}) for load in loads]
     if kernel != WEIGHT:
         result = row.values["dx" if kernel == INPUT else "y"]
         rows += [row, Row("unload", FORWARD, {"x": result}, {}, {}, {})]
     else:
         rows.append(row)
     taps = (conv.c // conv.groups) * conv.kh * conv.kw
-    return _Rows(tape, dtype, rows, conv.k * taps * conv.oh * conv.ow, points=points)
+    return _Rows(tape, dtype, rows, conv.k * taps * conv.oh * conv.ow)
 
 
 def _load(value: Value) -> Row:

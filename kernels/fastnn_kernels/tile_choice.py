@@ -5,6 +5,10 @@ import functools
 # Widths that are compiled. Every pair of them is a function of its own, compiled when a model first needs it.
 _ROWS = (1, 2, 3, 4, 6, 8, 12, 16)
 _COLS = (1, 2, 3, 4, 5, 6, 7, 8)
+# Bytes of a strip of maps that a weight gradient goes over again and again: most of a small first-level cache.
+STRIP_BYTES = 24 * 2**10
+# Bytes of its tiles that wait from strip to strip: a part of the second-level cache.
+SUMS_BYTES = 640 * 2**10
 
 
 def _cover(size: int, width: int) -> int:

@@ -136,15 +136,14 @@ def winograd_row_backward_input_block(form, m, dy, dyo, dy_channel, dy_row, u, u
     """Gradient of the input of one lane block: the algorithm backwards, from points of maps to points of images.
 
     `form` has the sizes of a register tile of (input channels, points). `v` is scratch for the points of `kh` rows of
-    maps, with room for one tile behind them, and at `sums` for a row of all parts of images with all that the kernel
-    meets.
+    maps, with room for one tile behind them, and at `sums` for a padded row of all parts of images.
     """
     L = lanes(dy)
     t, out, pointed = tile_like(form), tile_like(form), tile_row(form)
     cb, points, count = tile_rows(t), tile_cols(t), number(m)
     tiles, v_tile, row = -(-ow // count), filters * points * L, filters * points * cb
-    v_row, met = tiles * v_tile, ow + points - count
-    channel = met * L
+    # A row with its padding, all of which the windows of a stride of 1 meet.
+    v_row, channel = tiles * v_tile, (ow + points - count) * L
     made = 0
     for h in range(height):
         # Rows of the maps that meet this row of the images, from the last one up: the first is met by kernel row 0.
@@ -171,10 +170,7 @@ def winograd_row_backward_input_block(form, m, dy, dyo, dy_channel, dy_row, u, u
                 tile_store(out, v, place, channel, L)
         for c in range(channels):
             for w in range(width):
-                inside = 0 <= w + left < met
-                p = sums + c * channel + (w + left) * L
-                vstore(dx, dxo + c * dx_channel + h * dx_row + w * L,
-                       vload(v, p) if inside else vset(dy, bias[bo + c] if has_bias else 0.0))
+                vstore(dx, dxo + c * dx_channel + h * dx_row + w * L, vload(v, sums + c * channel + (left + w) * L))
 
 
 @kernel

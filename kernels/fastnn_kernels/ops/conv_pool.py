@@ -6,6 +6,7 @@ shape of what is pooled; `window`, the size of the windows; and `relu`, whether 
 
 import functools
 
+from .. import tile_choice
 from .._jit import VECTOR_BYTES
 from ..conv_pool_block import conv2d_pool_backward_weight_block, conv2d_pool_block, pooled_sums_block
 from ..registry import Kernel, Op
@@ -16,7 +17,6 @@ from ..tile import tile
 from ..tile_taps import fixed
 from . import conv_taps, winograd, winograd_row, winograd_row_weight
 from .conv_stages import (
-    STRIP_BYTES,
     conv_sizes,
     forward_layout,
     forward_tile,
@@ -107,7 +107,7 @@ def _strip(row, machine):
     s, (ph, pw) = _sizes(row), row.attrs["window"]
     kb, kw = conv_taps.backward_weight_tile(s, machine)
     bytes_a_row = kb * ph * (s.ow // pw * pw) * VECTOR_BYTES
-    return kb, kw, max(1, min(s.oh // ph, STRIP_BYTES // bytes_a_row))
+    return kb, kw, max(1, min(s.oh // ph, tile_choice.STRIP_BYTES // bytes_a_row))
 
 
 def _backward_weight(row, places, machine):

@@ -43,12 +43,6 @@ def read_options(attrs: Mapping[str, Any]) -> Options:
     return Options(**{name: attrs[name] for name in Options._fields if name in attrs})
 
 
-# Bytes of the maps' rows that a weight gradient goes over again and again: most of a small first-level cache.
-STRIP_BYTES = 24 * 2**10
-# Bytes of its tiles that wait from strip to strip: a part of the second-level cache.
-_SUMS_BYTES = 640 * 2**10
-
-
 class _Sizes(NamedTuple):
     """A convolution of (groups * channels, height, width) to (groups * filters, oh, ow)."""
 
@@ -286,13 +280,13 @@ def weight_gradient(maps, images, *written):
         kb, xb = conv_taps.backward_weight_tile(s, machine) or tile_choice.product_tile(
             s.filters, s.channels if across else s.kw, s.oh * s.ow, machine.tile_limit
         )
-        strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // STRIP_BYTES))
+        strips = min(s.oh, -(-s.oh * kb * s.ow * VECTOR_BYTES // tile_choice.STRIP_BYTES))
         tiles = s.groups * -(-s.filters // kb)
         if strips == 1:
             return s, across, kb, xb, s.oh, tiles, 0
         single, tiled = (s.kw, s.channels) if across else (s.channels, s.kw)
         vectors = single * s.kh * -(-tiled // xb) * kb * xb
-        passing = max(1, min(tiles, _SUMS_BYTES // (vectors * VECTOR_BYTES)))
+        passing = max(1, min(tiles, tile_choice.SUMS_BYTES // (vectors * VECTOR_BYTES)))
         return s, across, kb, xb, -(-s.oh // strips), passing, passing * vectors
 
     def call(row, places, machine):

@@ -73,6 +73,11 @@ def cut(s, machine):
     return best
 
 
+def wide_where(makes, sizes):
+    """Tell for a row whether blocks have a sample in each lane, and ``makes(sizes, machine)`` holds."""
+    return lambda row, machine: is_wide(row, machine) and makes(sizes(row), machine)
+
+
 @functools.cache
 def make_pack(kb, points, kw):
     """Pack the points of rows of `kw` weights; a task is one part of the filters, or of the channels."""
@@ -143,9 +148,7 @@ def _map_options(s, x, y):
 
 def map_stages(sizes, images, maps, halo, *bias):
     """Make `maps` from `images`; `bias` is "b" where there may be one."""
-
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_maps(sizes(row), machine)
+    wanted = wide_where(makes_maps, sizes)
 
     def call(row, places, machine):
         s = sizes(row)
@@ -181,9 +184,7 @@ def make_pooled_maps(kb, points, m, ph, pw):
 
 def pooled_stages(sizes, halo):
     """Stages that make the maxima "y" of the maps of "x", and which won, "argmax"."""
-
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_maps(sizes(row), machine)
+    wanted = wide_where(makes_maps, sizes)
 
     def call(row, places, machine):
         s, y = sizes(row), places["y"]
@@ -231,9 +232,7 @@ def make_images(cb, points, m):
 
 def image_stages(sizes, maps, images, *bias):
     """Take `maps` back to `images` through the weights."""
-
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_images(sizes(row), machine)
+    wanted = wide_where(makes_images, sizes)
 
     def call(row, places, machine):
         s, y, x = sizes(row), places[maps], places[images]

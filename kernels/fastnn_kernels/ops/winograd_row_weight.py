@@ -13,13 +13,8 @@ from ..tile import tile
 from ..tile_taps import fixed
 from ..winograd_row_weight_block import winograd_row_pool_weight_block, winograd_row_weight_block
 from . import winograd
-from .narrow import is_wide
-from .winograd_row import FEWEST, LEAST_SAVING, cut
+from .winograd_row import FEWEST, LEAST_SAVING, cut, wide_where
 
-# Bytes of the points that a product goes over: most of a small first-level cache.
-_STRIP_BYTES = 24 * 2**10
-# Bytes of the sums that wait from strip to strip: a part of the second-level cache.
-_SUMS_BYTES = 640 * 2**10
 # Products for each point of the maps, whose making and keeping take as long.
 _POINT_COST = 2.5
 # Channels up to which register tiles go across the rows of the kernel instead: 1 -> 6 5x5 on 28x28 took 49 us in tiles
@@ -64,11 +59,11 @@ def _plan(s, machine, high=1):
         kb, cb = tile_choice.row_tile(s.filters, s.kh, machine.tile_limit)
     else:
         kb, cb = tile_choice.product_tile(s.filters, s.channels, s.oh * tiles, machine.tile_limit)
-    rows = min(s.oh, _STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES))
+    rows = min(s.oh, tile_choice.STRIP_BYTES // ((kb + cb) * tiles * VECTOR_BYTES))
     strip = max(1, rows // high) * high
     parts, channels = -(-s.filters // kb), s.channels if by_rows else -(-s.channels // cb) * cb
     part = points * s.kh * kb * channels
-    passing = parts if strip >= s.oh else max(1, min(parts, _SUMS_BYTES // (part * VECTOR_BYTES)))
+    passing = parts if strip >= s.oh else max(1, min(parts, tile_choice.SUMS_BYTES // (part * VECTOR_BYTES)))
     # Elements from point to point, as the block has them.
     maps, images = passing * kb * strip * tiles + 1, channels * (strip + s.kh - 1) * tiles + 1
     sums = passing * part * (1 if strip >= s.oh else L)
@@ -105,9 +100,6 @@ def make_weights(kb, cb, points, kw):
 def weight_stage(sizes, maps, images, halo, *written):
     """Make the gradients `written`, of weights and bias, from `maps` and `images`."""
 
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_weights(sizes(row), machine)
-
     def call(row, places, machine):
         s, y, x = sizes(row), places[maps], places[images]
         plan = _plan(s, machine)
@@ -121,7 +113,7 @@ def weight_stage(sizes, maps, images, halo, *written):
         return _scratch(s, _plan(s, machine), machine)
 
     return Stage(Axis.BLOCK, (maps, images), ("map points", "image points", "columns", "sums", *written), call,
-                 halo=halo, temps=temps, wanted=wanted)
+                 halo=halo, temps=temps, wanted=wide_where(makes_weights, sizes))
 
 
 # From the gradient of maxima
@@ -155,9 +147,6 @@ def windows_cover(s, window):
 def pooled_weight_stage(sizes, halo):
     """Make the gradients of weights and bias from "dy", that of maxima, and "argmax"."""
 
-    def wanted(row, machine):
-        return is_wide(row, machine) and makes_weights(sizes(row), machine)
-
     def call(row, places, machine):
         s, (ph, pw), dy, x = sizes(row), row.attrs["window"], places["dy"], places["x"]
         plan = _plan(s, machine, ph)
@@ -173,4 +162,4 @@ def pooled_weight_stage(sizes, halo):
 
     return Stage(Axis.BLOCK, ("dy", "argmax", "x"),
                  ("map points", "image points", "columns", "sums", "maps", "dw", "db"), call, halo=halo, temps=temps,
-                 wanted=wanted)
+                 wanted=wide_where(makes_weights, sizes))
