@@ -128,25 +128,6 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     return grads_array
 
 
-def plain_update(arrays: tuple[Any, ...]) -> bool:
-    """Whether `update_arrays` would find nothing: for a small update its checks take longer than all the rest.
-
-    That is where the arrays are alike, may all be written, and each owns its memory: different ones do not overlap.
-    """
-    first = arrays[0]
-    if type(first) is not np.ndarray or first.ndim != 1:
-        return False
-    dtype, shape = first.dtype, first.shape
-    if dtype is not SINGLE and dtype is not DOUBLE:
-        return False
-    for array in arrays:
-        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-            return False
-        if array.flags.num & _PLAIN != _PLAIN:
-            return False
-    return len({*map(id, arrays)}) == len(arrays)
-
-
 def update_memory(function: str, grads: Any, **state: Any) -> None:
     """Check an optimizer's flat arrays of any one dtype: those written have memory of their own."""
     _numpy_array(function, "grads", grads)

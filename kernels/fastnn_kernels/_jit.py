@@ -140,6 +140,18 @@ def entry(function: Callable[..., Any]) -> Any:
     return _cache.attach(numba.njit(function, **_ENTRY), function)
 
 
+def exact(compiled: Any, *arguments: Any) -> Any:
+    """Compile an entry for the types of these arguments alone.
+
+    With other arrays, read-only or strided ones too, a call raises TypeError and does nothing: Numba's dispatch finds
+    out on its way what would take Python a microsecond. Numbers of other types are converted.
+    """
+    known = entry(compiled.py_func)
+    known.compile(tuple(map(numba.typeof, arguments)))
+    known.disable_compile()
+    return known
+
+
 # Threads that a loop can be shared out to at most: NUMBA_NUM_THREADS, or the processors of this process.
 THREAD_LIMIT: int = numba.config.NUMBA_NUM_THREADS
 

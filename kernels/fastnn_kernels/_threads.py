@@ -55,7 +55,7 @@ _WORK_EACH = 250_000
 
 def workers_for(tasks: int, work: int) -> int:
     """Threads for so many tasks of so many multiply-adds in all: one where they are too short to share."""
-    return max(1, min(_count, tasks, work // _WORK_EACH))
+    return 1 if work < 2 * _WORK_EACH else max(1, min(_count, tasks, work // _WORK_EACH))
 
 
 def launch(compiled: Any, count: int, *args: Any) -> Any:

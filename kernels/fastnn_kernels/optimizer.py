@@ -5,7 +5,7 @@ from typing import Any
 from . import _checks as check
 from . import _threads
 from ._arrays import Array, writeable_alias
-from ._jit import entry, inline, kernel
+from ._jit import entry, exact, inline, kernel
 from ._update_checks import floats, step_count
 from .optimizer_block import (
     ADAM,
@@ -59,24 +59,48 @@ def _adam_part(index, parts, p, g, m, v, rates, beta1, beta2, eps):
     adam_block(p, i, g, i, m, i, v, i, size, rates, beta1, beta2, eps)
 
 
+@kernel
+def _are_apart(arrays):
+    """Whether flat arrays have one size, and each memory of its own."""
+    bytes_each = arrays[0].size * arrays[0].itemsize
+    for i in range(len(arrays)):
+        for k in range(i):
+            distance = arrays[i].ctypes.data - arrays[k].ctypes.data
+            if arrays[i].size != arrays[k].size or -bytes_each < distance < bytes_each:
+                return False
+    return True
+
+
 def _sgd_entry(team, p, g, lr, decay):
+    if not _are_apart((p, g)):
+        return False
     parts = threads_of(team)
     share_out(team, parts, _sgd_part, (parts, p, g, lr, decay))
+    return True
 
 
 def _momentum_entry(team, p, g, v, nesterov, lr, momentum, decay):
+    if not _are_apart((p, g, v)):
+        return False
     parts = threads_of(team)
     share_out(team, parts, _momentum_part, (parts, p, g, v, nesterov, lr, momentum, decay))
+    return True
 
 
 def _square_entry(team, p, g, h, lr, kept, added, eps, decay):
+    if not _are_apart((p, g, h)):
+        return False
     parts = threads_of(team)
     share_out(team, parts, _square_part, (parts, p, g, h, lr, kept, added, eps, decay))
+    return True
 
 
 def _adam_entry(team, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
+    if not _are_apart((p, g, m, v)):
+        return False
     rates, parts = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay), threads_of(team)
     share_out(team, parts, _adam_part, (parts, p, g, m, v, rates, beta1, beta2, eps))
+    return True
 
 
 # One entry serves all rules that differ in numbers alone.
@@ -90,16 +114,29 @@ def launch_update(compiled: Any, params: Array, *rest: Any) -> Any:
     return _threads.launch(compiled, workers, params, *rest)
 
 
+# Entries by what they were compiled from and the dtype of the parameters.
+_known: dict[tuple[Any, Any], Any] = {}
+
+
 def _update(
     function: str, compiled: Any, grads: Array, names: str, arrays: tuple[Array, ...], values: tuple[Any, ...],
     *variant: int,
 ) -> None:  # fmt: skip
     """Check the arrays, the parameters first and then what else is written, and run an entry; `values` are checked."""
-    if not check.plain_update((grads, *arrays)):
-        state = dict(zip(names.split(), arrays, strict=True))
-        grads = writeable_alias(check.update_arrays(function, grads, **state))
     params, *averages = arrays
-    launch_update(compiled, params, grads, *averages, *variant, *values)
+    try:
+        # For a small update Python's checks would take longer than all the rest: where types are those of a call that
+        # was checked, the entry looks at sizes and memory.
+        if launch_update(_known[compiled, params.dtype], params, grads, *averages, *variant, *values):
+            return
+    except (AttributeError, KeyError, TypeError):
+        pass  # not checked yet, or wrong
+    state = dict(zip(names.split(), arrays, strict=True))
+    grads = writeable_alias(check.update_arrays(function, grads, **state))
+    rest = (params, grads, *averages, *variant, *values)
+    if (compiled, params.dtype) not in _known:
+        _known[compiled, params.dtype] = exact(compiled, 0, *rest)
+    launch_update(_known[compiled, params.dtype], *rest)
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:
