@@ -1,7 +1,7 @@
 """Depthwise sums over 3 x 3 elements with a padding of 1, whose planes are read where they are.
 
 Each vector is loaded once, aligned as the plane is; its neighbours a column away are shuffled from it and the vectors
-beside. Rows and vectors outside the plane are read from memory that is zero.
+beside. Rows and vectors outside the plane are read from memory that is zero; all rows of a tile are in it.
 """
 
 from typing import Any
@@ -30,15 +30,22 @@ class _Plane:
     def at(self, pointer: Any, index: Any) -> Any:
         return self.builder.gep(pointer, [index if isinstance(index, ir.Value) else ir.Constant(_I64, index)])
 
-    def row(self, number: Any, vectors: int) -> list[Any]:
-        """Load `vectors` vectors of a row, with one before and one behind; zeros outside."""
+    def row(self, start: Any, number: int, vectors: int, rows: int) -> list[Any]:
+        """Load `vectors` vectors of row `start + number`, with one before and one behind; zeros outside.
+
+        The first `rows` from `start` on are in the plane: what is selected by comparisons for each row takes longer
+        than the sums.
+        """
         b = self.builder
-        inside = b.icmp_unsigned("<", number, self.height)
-        row = self.at(self.origin, b.add(b.mul(number, self.width), self.q))
-        before = b.and_(inside, b.icmp_signed(">", self.q, ir.Constant(_I64, 0)))
+        index = b.add(start, ir.Constant(_I64, number))
+        row = self.at(self.origin, b.add(b.mul(index, self.width), self.q))
+        before = b.icmp_signed(">", self.q, ir.Constant(_I64, 0))
         end = b.add(self.q, ir.Constant(_I64, vectors * self.L))
-        behind = b.and_(inside, b.icmp_signed("<", end, self.width))
-        middle = b.select(inside, row, self.zeros)
+        behind, middle = b.icmp_signed("<", end, self.width), row
+        if not 0 <= number < rows:
+            inside = b.icmp_unsigned("<", index, self.height)
+            before, behind = b.and_(inside, before), b.and_(inside, behind)
+            middle = b.select(inside, row, self.zeros)
         places = [
             b.select(before, self.at(row, -self.L), self.zeros),
             *(self.at(middle, k * self.L) for k in range(vectors)),
@@ -87,7 +94,7 @@ def plane_same(typingctx, t, back, x, x_offset, height, width, p, q, zeros, w, w
         weights, sign = _splats(context, builder, t, w, wv, wo), -1 if back.value else 1
         # Rows of x in the order in which each sum takes them: from top to bottom or from bottom to top.
         for number in range(-1, t.rows + 1)[::sign]:
-            vectors = plane.row(builder.add(p, ir.Constant(_I64, number)), t.cols)
+            vectors = plane.row(p, number, t.cols, t.rows)
             for j in range(3):
                 for c in range(t.cols):
                     value = plane.beside(vectors, c, sign * (j - 1))
@@ -111,8 +118,9 @@ def plane_halved(typingctx, t, x, x_offset, height, width, p, q, zeros, w, w_off
         two = ir.Constant(_I64, 2)
         plane = _Plane(context, builder, t, x, (xv, xo, height, width, builder.mul(q, two), zeros))
         weights = _splats(context, builder, t, w, wv, wo)
+        first = builder.mul(p, two)
         for number in range(-1, 2 * t.rows):
-            vectors = plane.row(builder.add(builder.mul(p, two), ir.Constant(_I64, number)), 2)
+            vectors = plane.row(first, number, 2, 2 * t.rows)
             for j, value in enumerate(plane.halves(vectors)):
                 for i in range(3):
                     r, rest = divmod(number + 1 - i, 2)
@@ -141,8 +149,9 @@ def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, h
         for r in range(count):
             place = builder.add(dyo, builder.mul(dy_row, ir.Constant(_I64, r)))
             maps.append(simd.emit_load(builder, t.vector, simd.address(context, builder, dy, dyv, place)))
+        first = builder.mul(p, by)
         for number in range(-1, step * (count - 1) + 2):
-            vectors = plane.row(builder.add(builder.mul(p, by), ir.Constant(_I64, number)), step)
+            vectors = plane.row(first, number, step, step * count)
             columns = [plane.beside(vectors, 0, j - 1) for j in range(3)] if step == 1 else plane.halves(vectors)
             for i in range(3):
                 r, rest = divmod(number + 1 - i, step)
@@ -179,7 +188,7 @@ def plane_doubled(typingctx, t, dy, dy_offset, height, width, p, q, zeros, w, w_
 
         rows = []
         for number in range(t.rows // 2 + 1):
-            vectors = plane.row(builder.add(p, ir.Constant(_I64, number)), 1)
+            vectors = plane.row(p, number, 1, t.rows // 2)
             rows.append((vectors[1], plane.beside(vectors, 0, 1)))
         for r in range(t.rows // 2):
             (here, right), (below, across) = rows[r], rows[r + 1]
