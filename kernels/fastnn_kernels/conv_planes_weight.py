@@ -11,22 +11,21 @@ from typing import Any
 import numpy as np
 
 from . import _threads
-from ._arrays import Array, flat_alias
+from ._arrays import Array, aligned_zeros, flat_alias
 from ._jit import entry, kernel, lane_count
-from .conv_flat import ADD_PARTS
 from .conv_plan import Conv
-from .reduction import vector_sum
+from .reduction import tree_sum
 from .sharing import share_of
 from .simd import lanes
 from .team import share_out
-from .tile import tile, tile_like, tile_store_sums, tile_zero
+from .tile import tile, tile_add_sums, tile_like, tile_zero
 from .tile_planes import plane_dots
 from .tile_taps import fixed, number
 
 # Rows at a time, and parts of images at most.
 _ROWS, _PARTS = 8, 16
-# Elements of a worker's scratch: far more than the nine sums, or two workers would write to one cache line.
-_SCRATCH = 64
+# Elements from channel to channel of sums, of which ten are used: whole vectors.
+_PITCH = 16
 
 
 def is_for_planes(conv: Conv, dtype: np.dtype[Any]) -> bool:
@@ -40,7 +39,7 @@ def is_for_planes(conv: Conv, dtype: np.dtype[Any]) -> bool:
 
 @kernel
 def _dots(form, stride, dy, do, x, xo, zeros, rows, cols, sums, so):
-    """Sum the nine products of a plane of dy, `rows` x `cols`, and one of x."""
+    """Add the nine products of a plane of dy, `rows` x `cols`, and one of x to sums; the tenth is that of dy."""
     t, L, step = tile_like(form), lanes(x), number(stride)
     tile_zero(t)
     for q in range(0, cols, L):
@@ -50,35 +49,40 @@ def _dots(form, stride, dy, do, x, xo, zeros, rows, cols, sums, so):
                        zeros)
         for p in range(whole, rows):
             plane_dots(t, fixed(1), stride, dy, do + p * cols + q, cols, x, xo, step * rows, step * cols, p, q, zeros)
-    tile_store_sums(t, sums, so, 3, 1)
+    tile_add_sums(t, sums, so)
 
 
 @kernel
-def _weight_worker(worker, workers, shares, dy, x, m, zeros, parts, count, numbers):
+def _weight_worker(worker, workers, shares, dy, x, zeros, parts, count, numbers):
     """Do every `workers`-th share of the channels of a part of images."""
     conv = Conv(*numbers)
     maps, image = conv.oh * conv.ow, conv.height * conv.width
-    so = worker * _SCRATCH
     for unit in range(worker, count * shares, workers):
         part, share = unit // shares, unit % shares
-        po = part * 10 * conv.c
+        po = part * _PITCH * conv.c
         begin, end = share_of(part, count, conv.n)
         first, last = share_of(share, shares, conv.c)
         for s in range(begin, end):
             for c in range(first, last):
                 plane = s * conv.c + c
+                to = po + c * _PITCH
                 if conv.sh == 1:
-                    _dots(tile(x, 3, 3), fixed(1), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, m, so)
+                    _dots(tile(x, 10, 1), fixed(1), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, parts,
+                          to)
                 else:
-                    _dots(tile(x, 3, 3), fixed(2), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, m, so)
-                for k in range(9):
-                    parts[po + c * 9 + k] += m[so + k]
-                parts[po + 9 * conv.c + c] += vector_sum(dy, plane * maps, maps)
+                    _dots(tile(x, 10, 1), fixed(2), dy, plane * maps, x, plane * image, zeros, conv.oh, conv.ow, parts,
+                          to)
 
 
-def _weight_entry(team, workers, shares, dy, x, m, zeros, parts, count, numbers):
-    """Sum the gradients of weights and bias, in parts."""
-    share_out(team, workers, _weight_worker, (workers, shares, dy, x, m, zeros, parts, count, numbers))
+def _weight_entry(team, workers, shares, dy, x, dw, db, zeros, parts, count, numbers):
+    """Write the gradients of weights and bias: summed in parts, then in a fixed tree."""
+    share_out(team, workers, _weight_worker, (workers, shares, dy, x, zeros, parts, count, numbers))
+    size = _PITCH * db.size
+    tree_sum(parts, 0, size, count, size)
+    for c in range(db.size):
+        for k in range(9):
+            dw[c * 9 + k] = parts[c * _PITCH + k]
+        db[c] = parts[c * _PITCH + 9]
 
 
 WEIGHT = entry(_weight_entry)
@@ -87,10 +91,8 @@ WEIGHT = entry(_weight_entry)
 def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: Array, db: Array) -> None:
     """Write the gradients of weights and bias."""
     count = min(_PARTS, len(x))
-    parts, zeros = np.zeros(count * (dw.size + db.size), x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
+    parts, zeros = aligned_zeros(count * _PITCH * db.size, x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
     # Few parts are shared by all workers, channel by channel.
     shares = workers if count < 4 * workers else 1
-    scratch = np.empty(_SCRATCH * workers, x.dtype)
-    _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), flat_alias(x), scratch, zeros, parts, count,
-                    numbers)
-    ADD_PARTS(parts, 9, dw.reshape(-1), db)
+    _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), flat_alias(x), dw.reshape(-1), db, zeros, parts,
+                    count, numbers)

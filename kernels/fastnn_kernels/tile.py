@@ -260,6 +260,27 @@ def tile_store_sums(typingctx, t, memory, offset, row_stride, col_stride):
 
 
 @intrinsic
+def tile_add_sums(typingctx, t, memory, offset):
+    """Add the sum of the lanes of vector k to ``memory[offset + k]``, for tiles of one column, a vector at a time.
+
+    What lies behind the last, up to a whole vector, is changed too.
+    """
+    if t.cols != 1:
+        return None
+
+    def codegen(context, builder, sig, args):
+        L = t.vector.lanes
+        for first in range(0, t.rows, L):
+            vectors = [builder.load(element(builder, t, args[0], r, 0)) for r in range(first, min(first + L, t.rows))]
+            place = simd.address(context, builder, memory, args[1], builder.add(args[2], ir.Constant(_I64, first)))
+            before = simd.emit_load(builder, t.vector, place)
+            simd.emit_store(builder, t.vector, builder.fadd(before, simd.emit_sums(builder, vectors)), place)
+        return nothing(context)
+
+    return types.void(t, memory, types.intp), codegen
+
+
+@intrinsic
 def tile_transpose(typingctx, t):
     """Transpose a tile of L rows and one column, L being the number of lanes, in log2(L) rounds of shuffles."""
     count = t.vector.lanes

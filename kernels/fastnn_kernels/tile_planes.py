@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from . import simd
-from .tile import Tile
+from .tile import Tile, element
 from .tile_product import emit_add
 
 _I32 = ir.IntType(32)
@@ -133,11 +133,12 @@ def plane_halved(typingctx, t, x, x_offset, height, width, p, q, zeros, w, w_off
 
 @intrinsic
 def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, height, width, p, q, zeros):
-    """``t[i, j] += sum over rows r of dy[r] * x[stride * (p + r) + i - 1, stride * (q + lane) + j - 1]``.
+    """``t[3 * i + j] += sum over rows r of dy[r] * x[stride * (p + r) + i - 1, stride * (q + lane) + j - 1]``.
 
-    `rows` and `stride`, 1 or 2, are fixed numbers; rows of dy are `dy_row` elements apart from `dy_offset` on.
+    The last of the ten vectors of the tile takes the sum of dy. `rows` and `stride`, 1 or 2, are fixed numbers; rows of
+    dy are `dy_row` elements apart from `dy_offset` on.
     """
-    if (t.rows, t.cols) != (3, 3):
+    if (t.rows, t.cols) != (10, 1):
         return None
     count, step = rows.value, stride.value
 
@@ -149,6 +150,9 @@ def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, h
         for r in range(count):
             place = builder.add(dyo, builder.mul(dy_row, ir.Constant(_I64, r)))
             maps.append(simd.emit_load(builder, t.vector, simd.address(context, builder, dy, dyv, place)))
+        total = element(builder, t, tile, 9, 0)
+        for value in maps:
+            builder.store(builder.fadd(builder.load(total), value), total)
         first = builder.mul(p, by)
         for number in range(-1, step * (count - 1) + 2):
             vectors = plane.row(first, number, step, step * count)
@@ -157,7 +161,7 @@ def plane_dots(typingctx, t, rows, stride, dy, dy_offset, dy_row, x, x_offset, h
                 r, rest = divmod(number + 1 - i, step)
                 if rest == 0 and 0 <= r < count:
                     for j in range(3):
-                        emit_add(builder, t, tile, i, j, maps[r], columns[j])
+                        emit_add(builder, t, tile, 3 * i + j, 0, maps[r], columns[j])
         return context.get_dummy_value()
 
     n = types.intp
