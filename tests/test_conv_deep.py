@@ -10,7 +10,7 @@ from test_conv_wide import arrays, form_of_all, forms_seen
 import fastnn_kernels as fk
 import fastnn_kernels.reference as ref
 from fastnn_kernels import conv
-from fastnn_kernels._jit import lane_count
+from fastnn_kernels._jit import FEW_REGISTERS, lane_count
 
 # Images, channels, height, width, filters, kernel, options; filters fill most lanes on every machine.
 DEEP = [
@@ -217,9 +217,11 @@ def test_weight_gradients_are_made_so_where_it_wins():
 
 @pytest.mark.parametrize("backward", [False, True])
 def test_sums_are_made_so_where_it_wins(backward):
+    # Winograd's algorithm along rows gains too little where a tile has half of its points.
+    by_rows = "deep" if FEW_REGISTERS else "blocks"
     choose = [
         ((1, 16, 12, 12, 16, (5, 5), {}), "deep", "deep"),
-        ((32, 16, 12, 12, 16, (5, 5), {}), "blocks", "blocks"),  # by Winograd's algorithm along rows
+        ((32, 16, 12, 12, 16, (5, 5), {}), by_rows, by_rows),
         ((32, 16, 12, 12, 16, (3, 3), {"dilation": 2}), "deep", "blocks"),  # too many zeros around the maps
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1}), "blocks", "blocks"),  # by Winograd's algorithm
         ((32, 16, 12, 12, 32, (3, 3), {"padding": 1, "stride": 2}), "deep", "blocks"),

@@ -12,10 +12,12 @@ from .machine_state import prefetch_near
 from .simd import lanes
 from .tile import tile_add, tile_like, tile_load, tile_row, tile_rows, tile_store, tile_zero
 from .tile_product import tile_rows_at, tile_scale_at
-from .tile_taps import number
+from .tile_taps import fixed, number
 
 # Kernel elements of a tile of gradients: that number is taken which leaves less of the last tile empty.
 FEW, MANY = (5, 6) if FEW_REGISTERS else (8, 9)
+# Kernel elements of a row that have one address, where kernels are as wide: MANY is a multiple.
+RUN = 3
 # Pixels of a tile of outputs.
 PIXELS = 6 if FEW_REGISTERS else 8
 
@@ -55,13 +57,13 @@ def pixels_block(form, w, wo, terms, x, xo, table, pixels, bias, bo, y, yo, room
         here, at = tile_rows_at(t, pixels, p), wo
         tile_load(t, bias, bo, 0, L)
         for k in range(terms):
-            tile_scale_at(t, w, at, x, xo + table[k], here)
+            tile_scale_at(t, w, at, x, xo + table[k], here, fixed(1))
             at += COLS * L
         tile_store(t, y, yo + p * L, L, room)
 
 
 @kernel
-def outer_block(form, total, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
+def outer_block(form, total, together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Add the products of all pixels to vectors of sums, from `so` on, of kernel elements of tiles `first` to `last`.
 
     The pixels' vectors of filters follow each other in `d`; with `total` 1, for one tile, they are added to those at
@@ -82,7 +84,7 @@ def outer_block(form, total, d, do, x, windows, table, first, last, sums, so, to
             for p in range(windows.rows):
                 pixel = windows.at + s * windows.image + p * windows.pitch
                 for q in range(windows.cols):
-                    tile_scale_at(t, d, at, x, pixel + q * windows.step, places)
+                    tile_scale_at(t, d, at, x, pixel + q * windows.step, places, together)
                     if number(total):
                         tile_add(all_pixels, d, at, 0, L)
                     at += width

@@ -97,7 +97,7 @@ def stage_band(x, xo, view, channels, band, first, m, mo):
 
 @kernel
 def tap_places(view, channels, taps, band, count):
-    """Where kernel elements are from a window's start: channels, rows, columns; of `count` the last is repeated."""
+    """Where kernel elements are from a window's start: channels, rows, columns; of `count` the last row is repeated."""
     apart()
     table, k = np.empty(count, np.int64), ZERO
     for c in range(channels):
@@ -107,7 +107,7 @@ def tap_places(view, channels, taps, band, count):
                 table[k] = c * band.channel + row * view.dh * band.pitch + col * view.dw
                 k += 1
     for more in range(k, count):
-        table[more] = table[k - 1]
+        table[more] = table[more - taps.count_w]
     return table
 
 

@@ -15,7 +15,7 @@ from . import _threads
 from ._arrays import Array, flat_alias
 from ._jit import either, entry, inline, kernel, lane_count
 from ._public import NO
-from .conv_deep_block import FEW, MANY, Ahead, Windows, outer_block
+from .conv_deep_block import FEW, MANY, RUN, Ahead, Windows, outer_block
 from .conv_deep_stage import (
     COLS,
     Band,
@@ -78,6 +78,7 @@ class Deep(NamedTuple):
 
     band: Band
     rows: int
+    runs: bool  # or kernel elements of a tile may lie anywhere
     tiles: int
     groups: int
     vectors: int  # of filters, of a band's pixels
@@ -92,8 +93,11 @@ def _plan(conv, L):
     # More pixels of one image: of 128, 256 and 512 the most won (3x32x32 to 32, one thread: 22.6, 21.4, 21.0 us).
     band, terms, width = plan_band(view, conv.n, conv.c, conv.oh, conv.ow, 256, 512, L), sums.terms, COLS * L
     rows = MANY if -(-terms // MANY) * MANY <= -(-terms // FEW) * FEW else FEW
+    runs = conv.kw % RUN == 0 and conv.dw == 1
+    if runs:
+        rows = MANY
     tiles, groups = -(-terms // rows), -(-conv.k // width)
-    deep = Deep(band, rows, tiles, groups, band.images * band.rows * conv.ow * width,
+    deep = Deep(band, rows, runs, tiles, groups, band.images * band.rows * conv.ow * width,
                 band.images * band.image if band.staged else ZERO, groups * tiles * rows * width)
     taps, _ = phase_taps(conv, view, target, ZERO, NO)
     return view, deep, taps
@@ -158,20 +162,25 @@ def _worker(worker, workers, shares, dy, x, m, table, parts, count, numbers):
 @kernel
 def _products(deep, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Choose the tile."""
-    if deep.rows == FEW:
-        _sum(tile(x, FEW, COLS), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
+    if deep.runs:
+        _sum(tile(x, MANY, COLS), fixed(RUN), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source,
+             images)
+    elif deep.rows == FEW:
+        _sum(tile(x, FEW, COLS), fixed(1), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source,
+             images)
     else:
-        _sum(tile(x, MANY, COLS), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
+        _sum(tile(x, MANY, COLS), fixed(1), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source,
+             images)
 
 
 @inline
-def _sum(form, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
+def _sum(form, together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Sum the products; who has the first tile sums the gradients of the bias with it."""
     if first == 0:
-        outer_block(form, fixed(1), d, do, x, windows, table, 0, 1, sums, so, to, dy, maps, source, images)
+        outer_block(form, fixed(1), together, d, do, x, windows, table, 0, 1, sums, so, to, dy, maps, source, images)
         # All lines of the maps are there.
         first, maps = 1, Ahead(maps.at, maps.stride, ZERO, ZERO)
-    outer_block(form, fixed(0), d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
+    outer_block(form, fixed(0), together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
 
 
 def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):

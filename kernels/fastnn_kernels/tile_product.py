@@ -144,20 +144,25 @@ def tile_dot_at(typingctx, t, a, a_offset, a_stride, b, b_offset, columns):
 
 
 @intrinsic
-def tile_scale_at(typingctx, t, vectors, v_offset, scalars, s_offset, rows):
-    """``t[r, c] += scalars[s_offset + rows[r]] * vectors[c]``, from `v_offset` on; `tile_rows_at` made the rows."""
+def tile_scale_at(typingctx, t, vectors, v_offset, scalars, s_offset, rows, run):
+    """``t[r, c] += scalars[s_offset + rows[r]] * vectors[c]``, from `v_offset` on; `tile_rows_at` made the rows.
+
+    `run`, a fixed number, says how many scalars follow each other in memory at least: so many need one address.
+    """
+    count = run.value
 
     def codegen(context, builder, sig, args):
-        pointer, vv, vo, sv, so, tuple_ = args
+        pointer, vv, vo, sv, so, tuple_, _ = args
         offsets = cgutils.unpack_tuple(builder, tuple_)
         origin = simd.address(context, builder, scalars, sv, so)
 
         def row(r):
-            return simd.emit_splat(builder, t.ir, builder.load(builder.gep(origin, [offsets[r]])))
+            place = builder.add(offsets[r // count * count], ir.Constant(_I64, r % count))
+            return simd.emit_splat(builder, t.ir, builder.load(builder.gep(origin, [place])))
 
         lanes = ir.Constant(_I64, t.vector.lanes)
         emit_outer(builder, t, pointer, row, _vectors(context, builder, t, vectors, vv, vo, lanes))
         return nothing(context)
 
     n = types.intp
-    return types.void(t, vectors, n, scalars, n, rows), codegen
+    return types.void(t, vectors, n, scalars, n, rows, run), codegen
