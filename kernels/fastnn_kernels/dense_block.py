@@ -1,6 +1,6 @@
 """Products of the dense layer on lane blocks: forward, input gradient, weight gradient."""
 
-from ._jit import inline, kernel
+from ._jit import inline, kernel, tell_apart
 from .conv_block import product, start_tile
 from .layout import copy_elements
 from .reduction import tree_push, tree_total
@@ -54,42 +54,51 @@ def _part(t, along, x, xo, x_block, w, wo, stride, step, first, terms, last, bia
         tile_store(t, m, partial, tile_cols(t) * L, L)
 
 
-@kernel
-def dense_block(form, along, x, xo, x_block, w, wo, stride, bias, bo, y, yo, y_block, n_in, n_out, blocks, has_bias,
-                m, partial):
-    """``y[o] = bias[o] + sum over i of w[o, i] * x[i]`` for `blocks` lane blocks.
+def _make_block(groups):
+    """Make the product, with tiles of several lane blocks or of one: a branch on a constant is not compiled."""
 
-    `form` has the sizes of a tile of (outputs, lane blocks). The weights of the layer itself (n_in, n_out) with their
-    `stride` n_out give the forward pass with `along` 0, where the outputs are next to each other, and the input
-    gradient with `along` 1. Terms are unrolled: 256 x 120 ran at 105 GFLOP/s with both strides variables and one term
-    at a time, and runs at 155. They are taken in parts whose inputs stay in the first-level cache for all outputs;
-    between the parts the tiles wait in `m`, from `partial` on, where there is more than one.
-    """
-    L = lanes(x)
-    t = tile_like(form)
-    single = tile_column(form)
-    ob = tile_rows(t)
-    xb = tile_cols(t)
-    row, step = (stride, 1) if number(along) else (1, stride)
-    most = PART_VECTORS // xb
-    for start in range(0, n_in, most):
-        terms = min(most, n_in - start)
-        first, last = start == 0, start + terms == n_in
-        place = partial
-        for q in range(-(-n_out // ob)):
-            o = min(q * ob, n_out - ob)
-            wp = wo + o * row + start * step
-            b = 0
-            while b + xb <= blocks:
-                _part(t, along, x, xo + b * x_block + start * L, x_block, w, wp, stride, step, first, terms, last,
-                      bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, y_block)
-                place += ob * xb * L
-                b += xb
-            while b < blocks:
-                _part(single, along, x, xo + b * x_block + start * L, 0, w, wp, stride, step, first, terms, last,
-                      bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, 0)
-                place += ob * L
-                b += 1
+    def dense_block(form, along, x, xo, x_block, w, wo, stride, bias, bo, y, yo, y_block, n_in, n_out, blocks,
+                    has_bias, m, partial):
+        """``y[o] = bias[o] + sum over i of w[o, i] * x[i]`` for `blocks` lane blocks.
+
+        `form` has the sizes of a tile of (outputs, lane blocks); without `groups` of one block. The weights of the
+        layer itself (n_in, n_out) with their `stride` n_out give the forward pass with `along` 0, where the outputs
+        are next to each other, and the input gradient with `along` 1. Terms are unrolled: 256 x 120 ran at 105 GFLOP/s
+        with both strides variables and one term at a time, and runs at 155. They are taken in parts whose inputs stay
+        in the first-level cache for all outputs; between the parts the tiles wait in `m`, from `partial` on, where
+        there is more than one.
+        """
+        L = lanes(x)
+        t = tile_like(form)
+        single = tile_column(form)
+        ob = tile_rows(t)
+        xb = tile_cols(t)
+        row, step = (stride, 1) if number(along) else (1, stride)
+        most = PART_VECTORS // xb
+        for start in range(0, n_in, most):
+            terms = min(most, n_in - start)
+            first, last = start == 0, start + terms == n_in
+            place = partial
+            for q in range(-(-n_out // ob)):
+                o = min(q * ob, n_out - ob)
+                wp = wo + o * row + start * step
+                b = 0
+                if groups:
+                    while b + xb <= blocks:
+                        _part(t, along, x, xo + b * x_block + start * L, x_block, w, wp, stride, step, first, terms,
+                              last, bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, y_block)
+                        place += ob * xb * L
+                        b += xb
+                while b < blocks:
+                    _part(single, along, x, xo + b * x_block + start * L, 0, w, wp, stride, step, first, terms, last,
+                          bias, bo + o, has_bias, m, place, y, yo + b * y_block + o * L, 0)
+                    place += ob * L
+                    b += 1
+
+    return kernel(tell_apart(dense_block, "groups" if groups else "column"))
+
+
+dense_block, dense_column_block = _make_block(True), _make_block(False)
 
 
 @kernel

@@ -4,7 +4,7 @@ import functools
 
 from .. import tile_choice
 from ..conv_block import channel_sums_block
-from ..dense_block import PART_VECTORS, dense_backward_weight_tile, dense_block, transpose_block
+from ..dense_block import PART_VECTORS, dense_backward_weight_tile, dense_block, dense_column_block, transpose_block
 from ..dense_narrow_block import dense_narrow_backward_input_block, dense_narrow_block
 from ..layout import copy_elements
 from ..reference.twins import dense as twins
@@ -47,8 +47,13 @@ def make_product(ob, xb, along):
     def dense_product(t):
         m, at, o = t.arena, t.at, t.options
         stride = t.info[STORE_STRIDE]
-        dense_block(tile(m, ob, xb), fixed(along), m, at[0], stride, t.params, at[1], o[0], t.params, at[2],
-                    m, at[o[4]], stride, o[1], o[2], t.info[BLOCKS], o[3] != 0, m, at[o[5]])
+        # A branch on a constant is not compiled.
+        if xb > 1:
+            dense_block(tile(m, ob, xb), fixed(along), m, at[0], stride, t.params, at[1], o[0], t.params, at[2],
+                        m, at[o[4]], stride, o[1], o[2], t.info[BLOCKS], o[3] != 0, m, at[o[5]])
+        else:
+            dense_column_block(tile(m, ob, 1), fixed(along), m, at[0], stride, t.params, at[1], o[0], t.params, at[2],
+                               m, at[o[4]], stride, o[1], o[2], t.info[BLOCKS], o[3] != 0, m, at[o[5]])
         return 0
 
     return dense_product
