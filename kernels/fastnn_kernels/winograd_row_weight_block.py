@@ -9,7 +9,10 @@ Maps are gone through by strips of so many rows that their points stay in the fi
 all again for each group of tiles of filters, whose sums wait from strip to strip.
 """
 
+import numpy as np
+
 from ._jit import inline, kernel
+from .conv_flat_block import ONE, ZERO
 from .max_pool_block import max_pool2d_backward_block
 from .simd import lanes
 from .tile import tile_cols, tile_like, tile_load, tile_rows, tile_store, tile_store_sums, tile_zero
@@ -151,6 +154,8 @@ def winograd_row_pool_weight_block(form, pointed, m, taps, ph, pw, dy, dyo, dy_c
     tiles, whole = -(-width // number(m)), -(-filters // kb)
     m_part, m_point, i_part, i_point = _strides(kb, wide, strip * ph, tiles, passing, channels, kh, L)
     size = kb * cb * (L if strip < rows else 1)
+    # Not literal, as elsewhere: each type is compiled for itself.
+    step_h, step_w = np.int64(ph), np.int64(pw)
     for f0 in range(0, whole, passing):
         parts = min(passing, whole - f0)
         for start in range(0, rows, strip):
@@ -160,7 +165,8 @@ def winograd_row_pool_weight_block(form, pointed, m, taps, ph, pw, dy, dyo, dy_c
                 k = min((f0 + f) * kb, filters - kb)
                 max_pool2d_backward_block(ph, pw, dy, dyo + k * dy_channel + start * dy_row, dy_channel, dy_row,
                                           index, io + k * i_channel + start * cols * L, i_channel, v, pooled,
-                                          high * width * L, width * L, kb, high, width, count, cols, ph, pw, 1, 1, 0, 0)
+                                          high * width * L, width * L, kb, high, width, count, cols, step_h,
+                                          step_w, ONE, ONE, ZERO, ZERO)
                 _map_strip(pointed, m, v, pooled, high * width * L, width * L, kb, high, width, v, maps + f * m_part,
                            m_point, rest)
             _image_strip(pointed, number(m), x, xo + start * ph * x_row, x_channel, x_row, channels, wide,

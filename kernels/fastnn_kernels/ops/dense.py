@@ -4,6 +4,7 @@ import functools
 
 from .. import tile_choice
 from ..conv_block import channel_sums_block
+from ..conv_flat_block import ONE, ZERO
 from ..dense_block import PART_VECTORS, dense_backward_weight_tile, dense_block, dense_column_block, transpose_block
 from ..dense_narrow_block import dense_narrow_backward_input_block, dense_narrow_block
 from ..layout import copy_elements
@@ -164,7 +165,7 @@ def dense_transpose(t):
     else:
         transpose_block(m, at[0], o[0], m, at[1], o[1])
     if o[2] != 0:
-        channel_sums_block(m, at[0], lanes(m), 0, o[0], 1, 1, m, at[2])
+        channel_sums_block(m, at[0], lanes(m), ZERO, o[0], ONE, ONE, m, at[2])
     return 0
 
 

@@ -8,6 +8,8 @@ its own. That is one task, which sums in the order of the samples: the same bits
 import functools
 from math import prod
 
+import numpy as np
+
 from .._jit import kernel
 from ..cross_entropy_block import (
     SOFTMAX_WORK,
@@ -40,6 +42,8 @@ from ..task import BATCH, BLOCKS, RESULT, ROWS, SAMPLES, SOFT, START, STORE_STRI
 _SMOOTHING, _WEIGHTS = 0, 1
 # No label is below 0, so that this one leaves out none.
 _NO_LABEL = -1
+# Loss and correct predictions: not literal, for which `tree_sum` would be compiled once more.
+_TOTALS = np.int64(2)
 # Integers of a block's row.
 _CLASS_WEIGHTED, _IGNORED, _SIZE, _SAMPLE_WEIGHTED, _LOSSES = range(5)
 
@@ -111,7 +115,7 @@ def _elementwise_op(kind, factored):
 def loss_total(t):
     """Sum losses and correct predictions over the blocks; the loss becomes the batch's mean."""
     m, at, info = t.arena, t.at, t.info
-    tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], 2)
+    tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], _TOTALS)
     t.out[info[RESULT]] = m[at[0]] / (info[BATCH] * t.options[0])
     t.out[info[RESULT] + 1] = m[at[0] + 1]
     return 0
@@ -120,7 +124,7 @@ def loss_total(t):
 def factored_loss_total(t):
     """As `loss_total`, with the factor from `loss_factor`."""
     m, at, info = t.arena, t.at, t.info
-    tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], 2)
+    tree_sum(m, at[0], info[STORE_STRIDE], info[BLOCKS], _TOTALS)
     t.out[info[RESULT]] = m[at[0]] * m[at[1]]
     t.out[info[RESULT] + 1] = m[at[0] + 1]
     return 0
