@@ -7,7 +7,7 @@ from ._arrays import Array, flat_alias
 from ._jit import kernel
 from ._public import ALONE, check_floats, flat, inside
 from ._update_checks import learning_shapes, numbers
-from .dense import _matmul, _multiply
+from .matmul import matmul, matmul_alone
 from .optimizer import SGD, launch_update
 
 
@@ -15,7 +15,7 @@ def _add_product(w: Array, x: Array, d: Array, eta: float) -> None:
     """``w += eta * x.T @ d``: the product of `dense`, then a step of gradient descent uphill."""
     (n, n_in), n_out = x.shape, w.shape[1]
     product = np.empty(w.size, w.dtype)
-    _multiply(flat_alias(x), 1, n_in, flat_alias(d), n_out, 1, None, product, n_in, n, n_out)
+    matmul(flat_alias(x), 1, n_in, flat_alias(d), False, None, product, n_in, n, n_out)
     launch_update(SGD, w.reshape(-1), product, -eta, 0.0)
 
 
@@ -93,7 +93,7 @@ def _add_product_inside(w, x, d, eta):
     if not 0.0 <= eta < np.inf:
         raise ValueError("learning rule: eta must be at least 0")
     product, gradient = np.empty(w.size, w.dtype), flat(d)
-    _matmul(ALONE, flat(x), 1, n_in, gradient, n_out, 1, gradient, False, product, n_in, n, n_out)
+    matmul_alone(flat(x), 1, n_in, gradient, False, gradient, False, product, n_in, n, n_out)
     SGD(ALONE, w.reshape(-1), product, -eta, 0.0)
 
 
