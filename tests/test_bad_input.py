@@ -167,8 +167,10 @@ def test_soft_targets_have_the_dtype_of_the_prediction(dtype: type) -> None:
 
 @each_kernel
 def test_what_is_not_an_array(case: Case) -> None:
-    args, kwargs = case.call(np.float32)
     function = getattr(fk, case.kernel)
+    args, kwargs = case.call(np.float32)
+    function(*args, **kwargs)  # after a good call too
+    args, kwargs = case.call(np.float32)
     for wrong in (args[0].tolist(), None, np.ma.masked_array(args[0])):
         with pytest.raises(TypeError, match=rf"^{case.kernel}: .*(list|NoneType|MaskedArray)"):
             function(wrong, *args[1:], **kwargs)

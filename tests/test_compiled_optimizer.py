@@ -151,3 +151,33 @@ def test_wrong_arguments_are_refused(error, message, call):
     with pytest.raises(error, match=message):
         call()
     assert (A == 1).all()
+
+
+@numba.njit
+def overlapping(p, g, v):
+    fk.sgd_update(p, p, lr=0.1)
+
+
+@numba.njit
+def overlapping_state(p, g, v):
+    fk.momentum_update(p, g, g, lr=0.1)
+
+
+@numba.njit
+def overlapping_part(p, g, v):
+    fk.rmsprop_update(p[:4], g, p[3:7], lr=0.1)
+
+
+@numba.njit
+def overlapping_moments(p, g, v):
+    fk.adam_update(p, g, v, v, step=1, lr=0.1)
+
+
+@pytest.mark.parametrize("update", [overlapping, overlapping_state, overlapping_part, overlapping_moments])
+def test_arrays_that_overlap(update):
+    arrays = np.ones(8), np.ones(4 if update is overlapping_part else 8), np.zeros(8)
+    before = [a.copy() for a in arrays]
+    with pytest.raises(ValueError, match="overlap"):
+        update(*arrays)
+    for array, old in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, old)

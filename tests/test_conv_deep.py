@@ -27,6 +27,9 @@ DEEP = [
     # Several bands, of which the last is smaller.
     (2, 8, 60, 50, 16, (1, 1), {"stride": 2}),
     (2, 4, 61, 31, 16, (3, 3), {"padding": 1, "stride": (2, 1)}),
+    # Kernel elements in runs: a last tile that is not full, two runs a row.
+    (2, 5, 9, 20, 16, (1, 3), {}),
+    (2, 3, 9, 20, 16, (2, 6), {"padding": 1}),
 ]
 # With enough channels for input gradients.
 BACKWARD = [

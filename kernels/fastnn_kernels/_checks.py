@@ -20,10 +20,10 @@ Shape = tuple[int, ...]
 MEMORY_LIMIT = 2**47
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 AXES = {1: "(size,)", 2: "(N, features)", 4: "(N, C, H, W)"}
-# What `ndarray.flags.num` has for C-contiguous and aligned arrays, and for those that also own their memory and may be
-# written: to ask for one number takes less time than to ask for each.
+# What `ndarray.flags.num` has for C-contiguous and aligned arrays, and for those that may also be written: to ask for
+# one number takes less time than to ask for each.
 _IN_ORDER = 0x1 | 0x100
-_PLAIN = _IN_ORDER | 0x4 | 0x400
+_PLAIN = _IN_ORDER | 0x400
 
 
 def _numpy_array(function: str, name: str, value: Any) -> None:
@@ -126,6 +126,14 @@ def update_arrays(function: str, grads: Any, **state: Any) -> Array:
     grads_array = float_array(function, "grads", grads, 1)
     update_memory(function, grads, **state)
     return grads_array
+
+
+def are_plain(array: Any, others: tuple[Any, ...]) -> bool:
+    """Whether all are arrays of no other class, and the first is neither read-only nor strided."""
+    for other in others:
+        if type(other) is not np.ndarray:
+            return False
+    return type(array) is np.ndarray and array.flags.num & _PLAIN == _PLAIN
 
 
 def update_memory(function: str, grads: Any, **state: Any) -> None:

@@ -7,7 +7,7 @@ step of LeNet-5 was done 15.4 s after a cold start instead of 19.6 s, in 268 MB 
 and small batches were some 4% slower.
 
 Passes for what kernels do not have, expressions of whole arrays and closures, are left out: 0.5 s less (Zen 4,
-2026-11-28).
+2026-11-28). So a kernel has no comprehensions, which are closures before Python 3.12.
 """
 
 from typing import Any

@@ -16,7 +16,7 @@ from .tile_taps import fixed, number
 
 # Kernel elements of a tile of gradients: that number is taken which leaves less of the last tile empty.
 FEW, MANY = (5, 6) if FEW_REGISTERS else (8, 9)
-# Kernel elements of a row that have one address, where kernels are as wide: MANY is a multiple.
+# Kernel elements that have one address, where a row of the kernel is whole runs, without dilation. MANY is a multiple.
 RUN = 3
 # Pixels of a tile of outputs.
 PIXELS = 6 if FEW_REGISTERS else 8
@@ -63,19 +63,19 @@ def pixels_block(form, w, wo, terms, x, xo, table, pixels, bias, bo, y, yo, room
 
 
 @kernel
-def outer_block(form, total, together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
+def outer_block(form, total, run, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Add the products of all pixels to vectors of sums, from `so` on, of kernel elements of tiles `first` to `last`.
 
     The pixels' vectors of filters follow each other in `d`; with `total` 1, for one tile, they are added to those at
-    `to`, beside the products. `table` has the places of kernel elements in a window. What is read next are `maps` of
-    `dy` and `images` of `source`: where nothing was fetched 64x128x16x16 1x1 to 128 took 103 us an image and not 78,
-    128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
+    `to`, beside the products. `table` has the places of kernel elements in a window, of which `run` follow each other.
+    What is read next are `maps` of `dy` and `images` of `source`: where nothing was fetched 64x128x16x16 1x1 to 128
+    took 103 us an image and not 78, 128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
     """
     apart()
     t, L = tile_like(form), lanes(d)
     height, width, all_pixels = tile_rows(t), COLS * L, tile_row(t)
-    line, run, left = maps.at, maps.vectors, maps.vectors * maps.rows
-    other, other_run, other_left = images.at, images.vectors, images.vectors * images.rows
+    line, line_left, left = maps.at, maps.vectors, maps.vectors * maps.rows
+    other, row_left, other_left = images.at, images.vectors, images.vectors * images.rows
     tile_zero(all_pixels)
     for e in range(first, last):
         places, at = tile_rows_at(t, table, e * height), do
@@ -84,20 +84,20 @@ def outer_block(form, total, together, d, do, x, windows, table, first, last, su
             for p in range(windows.rows):
                 pixel = windows.at + s * windows.image + p * windows.pitch
                 for q in range(windows.cols):
-                    tile_scale_at(t, d, at, x, pixel + q * windows.step, places, together)
+                    tile_scale_at(t, d, at, x, pixel + q * windows.step, places, run)
                     if number(total):
                         tile_add(all_pixels, d, at, 0, L)
                     at += width
                     if left > 0:
                         prefetch_near(dy, line)
-                        line, run, left = line + L, run - 1, left - 1
-                        if run == 0:
-                            line, run = line + maps.stride - maps.vectors * L, maps.vectors
+                        line, line_left, left = line + L, line_left - 1, left - 1
+                        if line_left == 0:
+                            line, line_left = line + maps.stride - maps.vectors * L, maps.vectors
                     elif other_left > 0:
                         prefetch_near(source, other)
-                        other, other_run, other_left = other + L, other_run - 1, other_left - 1
-                        if other_run == 0:
-                            other, other_run = other + images.stride - images.vectors * L, images.vectors
+                        other, row_left, other_left = other + L, row_left - 1, other_left - 1
+                        if row_left == 0:
+                            other, row_left = other + images.stride - images.vectors * L, images.vectors
         tile_add(t, sums, so + e * height * width, width, L)
         tile_store(t, sums, so + e * height * width, width, L)
     if number(total):

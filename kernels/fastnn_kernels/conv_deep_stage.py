@@ -97,7 +97,10 @@ def stage_band(x, xo, view, channels, band, first, m, mo):
 
 @kernel
 def tap_places(view, channels, taps, band, count):
-    """Where kernel elements are from a window's start: channels, rows, columns; of `count` the last row is repeated."""
+    """Where kernel elements are from a window's start: channels, rows, columns; of `count` the last row is repeated.
+
+    The row, not its last element: where a tile has runs of elements, those of a run follow each other here too.
+    """
     apart()
     table, k = np.empty(count, np.int64), ZERO
     for c in range(channels):

@@ -174,13 +174,13 @@ def _products(deep, d, do, x, windows, table, first, last, sums, so, to, dy, map
 
 
 @inline
-def _sum(form, together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
+def _sum(form, run, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images):
     """Sum the products; who has the first tile sums the gradients of the bias with it."""
     if first == 0:
-        outer_block(form, fixed(1), together, d, do, x, windows, table, 0, 1, sums, so, to, dy, maps, source, images)
+        outer_block(form, fixed(1), run, d, do, x, windows, table, 0, 1, sums, so, to, dy, maps, source, images)
         # All lines of the maps are there.
         first, maps = 1, Ahead(maps.at, maps.stride, ZERO, ZERO)
-    outer_block(form, fixed(0), together, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
+    outer_block(form, fixed(0), run, d, do, x, windows, table, first, last, sums, so, to, dy, maps, source, images)
 
 
 def _entry(team, shares, dy, x, dw, db, m, parts, count, numbers):

@@ -21,7 +21,8 @@ from .vmath import vset
 # is enough to keep the units busy, and long copies win (2 threads of a Zen 4, us, 2 and 2 before: 64x32x32x32 to 64
 # filters 2480, now 1740; to 32 from 64 2630, 2200; 64x128x16x16 to 128 3180, 2780). Zen 3 won nothing by longer copies,
 # and Sapphire Rapids lost: 1.18 ms, 1.40 with 8 vectors.
-_STRIP, _COLS = (16, 1) if CPU_NAME == "znver4" else (WIDE_COLS, WIDE_COLS)
+_HALVES = CPU_NAME == "znver4"
+_STRIP, _COLS = (16, 1) if _HALVES else (WIDE_COLS, WIDE_COLS)
 
 
 @inline
@@ -82,7 +83,7 @@ def _line_sums(form, x, xo, y, yo, vectors, first, last, sums, packed, bias, m, 
         ahead, at = xo + v + strip * L, ZERO
         if q + 1 == strips:
             ahead = xo + sums.channels * vectors * L + first * L
-        left, tiles = sums.channels * strip if _STRIP > _COLS else ZERO, -(-sums.filters // height)
+        left, tiles = sums.channels * strip if _HALVES else ZERO, -(-sums.filters // height)
         some = -(-left * width // (strip * tiles))
         for f in range(tiles):
             r = min(f * height, sums.filters - height)

@@ -5,7 +5,7 @@ from numba.core.errors import TypingError
 
 from . import _checks as check
 from ._arrays import Array, flat_alias
-from ._public import check_floats, flat, inside, is_missing, output
+from ._public import NO, NONE, ONE, YES, check_floats, flat, inside, is_missing, output
 from .matmul import matmul, matmul_alone
 
 
@@ -90,11 +90,11 @@ def _dense_inside(x, w, b=None, out=None):
         y = output(out, (n, n_out), x)
         weights = flat(w)
         if b is None:
-            matmul_alone(flat(x), n_in, 1, weights, False, weights, False, y.reshape(-1), n, n_in, n_out)
+            matmul_alone(flat(x), n_in, ONE, weights, NO, weights, NO, y.reshape(-1), n, n_in, n_out)
         else:
             if b.size != n_out:
                 raise ValueError("dense: b does not have n_out elements")
-            matmul_alone(flat(x), n_in, 1, weights, False, flat(b), True, y.reshape(-1), n, n_in, n_out)
+            matmul_alone(flat(x), n_in, ONE, weights, NO, flat(b), YES, y.reshape(-1), n, n_in, n_out)
         return y
 
     return call
@@ -113,9 +113,9 @@ def _dense_backward_inside(dy, x, w):
             raise ValueError("dense_backward: w has no elements")
         dx, dw, db = np.empty((n, n_in), x.dtype), np.empty((n_in, n_out), x.dtype), np.empty(n_out, x.dtype)
         d, images, weights, ones = flat(dy), flat(x), flat(w), np.ones(n, x.dtype)
-        matmul_alone(d, n_out, 1, weights, True, weights, False, dx.reshape(-1), n, n_out, n_in)
-        matmul_alone(images, 1, n_in, d, False, weights, False, dw.reshape(-1), n_in, n, n_out)
-        matmul_alone(ones, 0, 1, d, False, weights, False, db, 1, n, n_out)
+        matmul_alone(d, n_out, ONE, weights, YES, weights, NO, dx.reshape(-1), n, n_out, n_in)
+        matmul_alone(images, ONE, n_in, d, NO, weights, NO, dw.reshape(-1), n_in, n, n_out)
+        matmul_alone(ones, NONE, ONE, d, NO, weights, NO, db, ONE, n, n_out)
         return dx, dw, db
 
     return call

@@ -5,7 +5,7 @@ import numpy as np
 from . import _checks as check
 from ._arrays import Array, flat_alias
 from ._jit import kernel
-from ._public import ALONE, check_floats, flat, inside
+from ._public import ALONE, NO, ONE, check_floats, flat, inside
 from ._update_checks import learning_shapes, numbers
 from .matmul import matmul, matmul_alone
 from .optimizer import SGD, launch_update
@@ -93,7 +93,7 @@ def _add_product_inside(w, x, d, eta):
     if not 0.0 <= eta < np.inf:
         raise ValueError("learning rule: eta must be at least 0")
     product, gradient = np.empty(w.size, w.dtype), flat(d)
-    matmul_alone(flat(x), 1, n_in, gradient, False, gradient, False, product, n_in, n, n_out)
+    matmul_alone(flat(x), ONE, n_in, gradient, NO, gradient, NO, product, n_in, n, n_out)
     SGD(ALONE, w.reshape(-1), product, -eta, 0.0)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _threads
 from ._arrays import Array
-from ._jit import TILE_LIMIT, entry, inline, kernel
+from ._jit import TILE_LIMIT, entry, inline, kernel, lane_count
 from ._public import ALONE
 from .idle_memory import borrow, give_back
 from .sharing import share_of
@@ -41,20 +41,21 @@ def _rows_block(form, a, a_row, a_step, b, at, step, bias, out, pitch, first, la
 
 
 @kernel
-def _columns_block(form, a, a_row, a_step, b, packed, bias, out, pitch, first, last, terms, cols, part, parts):
+def _columns_block(form, a, a_row, a_step, b, packed, bias, out, width, first, last, terms, part, parts):
     """Rows `first` to `last` of a part of the columns, as many as a tile has at least; the last tile overlaps.
 
-    A tile goes over a strip of rows before the next columns: both then come from the caches.
+    Rows of `out` are `width` elements, those of `b` too unless it is packed by tiles. A tile goes over a strip of rows
+    before the next columns: both then come from the caches.
     """
     t = tile_like(form)
     span, strips = tile_cols(t) * lanes(a), max(1, (last - first) // max(_STRIP, tile_rows(t)))
-    begin, end = share_of(part, parts, -(-cols // span))
+    begin, end = share_of(part, parts, -(-width // span))
     for strip in range(strips):
         top, bottom = share_of(strip, strips, last - first)
         for p in range(begin, end):
-            c = min(p * span, cols - span)
-            at, step = (p * terms * span, span) if packed else (c, pitch)
-            _rows_block(form, a, a_row, a_step, b, at, step, bias, out, pitch, first + top, first + bottom, terms, c)
+            c = min(p * span, width - span)
+            at, step = (p * terms * span, span) if packed else (c, width)
+            _rows_block(form, a, a_row, a_step, b, at, step, bias, out, width, first + top, first + bottom, terms, c)
 
 
 @inline
@@ -70,17 +71,16 @@ def _matmul_task(task, parts, a, a_row, a_step, b, packed, bias, out, width, row
     first, last = share_of(task // shares, parts, rows)
     share, many = task % shares, _span(rows, width, lanes(a)) > lanes(a)
     if rows >= _ROWS and many:
-        _columns_block(tile(a, _ROWS, _COLS), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, width,
-                       share, shares)
-    elif rows >= _ROWS:
-        _columns_block(tile(a, _ROWS, 1), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, width,
-                       share, shares)
-    elif many:
-        _columns_block(tile(a, 1, _ROW_COLS), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, width,
-                       share, shares)
-    else:
-        _columns_block(tile(a, 1, 1), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, width, share,
+        _columns_block(tile(a, _ROWS, _COLS), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, share,
                        shares)
+    elif rows >= _ROWS:
+        _columns_block(tile(a, _ROWS, 1), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, share,
+                       shares)
+    elif many:
+        _columns_block(tile(a, 1, _ROW_COLS), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, share,
+                       shares)
+    else:
+        _columns_block(tile(a, 1, 1), a, a_row, a_step, b, packed, bias, out, width, first, last, terms, share, shares)
 
 
 @kernel
@@ -104,29 +104,30 @@ def _pack_task(task, b, cols, terms, out, span):
         tile_store(t, out, to + s * span, span, 0)
 
 
-def _scratch_entry(like, turned, rows, terms, cols):
+def _scratch_entry(like, transposed, rows, terms, cols):
     """Return the elements of scratch that a product needs."""
     L = lanes(like)
     width = max(cols, L)
     span = _span(rows, width, L)
-    if turned:
+    if transposed:
         return -(-width // span) * span * terms
     return terms * width if width > cols else 0
 
 
-def _matmul_entry(team, a, a_row, a_step, b, turned, bias, has_bias, out, rows, terms, cols, m):
-    """``out[r, c] = bias[c] + sum over s of a[r * a_row + s * a_step] * b[s, c]``, or of ``b[c, s]`` if `turned`.
+def _matmul_entry(team, a, a_row, a_step, b, transposed, bias, has_bias, out, rows, terms, cols, m):
+    """``out[r, c] = bias[c] + sum over s of a[r * a_row + s * a_step] * b[s, c]``, or of ``b[c, s]`` if `transposed`.
 
     Each sum takes its terms in order, whatever the tile.
     """
     L, threads = lanes(a), threads_of(team)
-    # With less than a vector of columns the lanes behind them hold anything, and are left out at the end.
+    # Less than a vector of columns is filled up with zeros: subnormal numbers might slow the products down.
     width = max(cols, L)
     span = _span(rows, width, L)
     wide, start, target = b, np.zeros(width, a.dtype), out
     if width > cols:
         target = np.empty(rows * width, a.dtype)
-    if turned:
+        m[:terms * width] = 0.0
+    if transposed:
         wide = m
         share_out(team, -(-width // span) * span // L, _pack_task, (b, cols, terms, m, span))
     elif width > cols:
@@ -139,8 +140,8 @@ def _matmul_entry(team, a, a_row, a_step, b, turned, bias, has_bias, out, rows, 
             start[c] = bias[c]
     parts = max(1, min(rows // _ROWS, _PARTS * threads))
     shares = threads if parts < threads else 1
-    share_out(team, parts * shares, _matmul_task, (parts, a, a_row, a_step, wide, turned, start, target, width, rows,
-                                                   terms, shares))
+    share_out(team, parts * shares, _matmul_task, (parts, a, a_row, a_step, wide, transposed, start, target, width,
+                                                   rows, terms, shares))
     if width > cols:
         for r in range(rows):
             for c in range(cols):
@@ -151,19 +152,20 @@ SCRATCH, MATMUL = entry(_scratch_entry), entry(_matmul_entry)
 
 
 def matmul(
-    a: Array, a_row: int, a_step: int, b: Array, turned: bool, bias: Array | None, out: Array, rows: int, terms: int,
-    cols: int,
+    a: Array, a_row: int, a_step: int, b: Array, transposed: bool, bias: Array | None, out: Array, rows: int,
+    terms: int, cols: int,
 ) -> None:  # fmt: skip
     """Call `MATMUL` on as many threads as that is worth."""
     workers = _threads.workers_for(rows * cols, rows * terms * cols)
-    scratch = borrow(SCRATCH(a, turned, rows, terms, cols), a.dtype)
-    _threads.launch(MATMUL, workers, a, a_row, a_step, b, turned, b if bias is None else bias, bias is not None, out,
-                    rows, terms, cols, scratch)
+    needed = SCRATCH(a, transposed, rows, terms, cols) if transposed or cols < lane_count(a.itemsize * 8) else 0
+    scratch = borrow(needed, a.dtype)
+    _threads.launch(MATMUL, workers, a, a_row, a_step, b, transposed, b if bias is None else bias, bias is not None,
+                    out, rows, terms, cols, scratch)
     give_back(scratch)
 
 
 @kernel
-def matmul_alone(a, a_row, a_step, b, turned, bias, has_bias, out, rows, terms, cols):
+def matmul_alone(a, a_row, a_step, b, transposed, bias, has_bias, out, rows, terms, cols):
     """Call `MATMUL` from a compiled caller."""
-    scratch = np.empty(SCRATCH(a, turned, rows, terms, cols), a.dtype)
-    MATMUL(ALONE, a, a_row, a_step, b, turned, bias, has_bias, out, rows, terms, cols, scratch)
+    scratch = np.empty(SCRATCH(a, transposed, rows, terms, cols), a.dtype)
+    MATMUL(ALONE, a, a_row, a_step, b, transposed, bias, has_bias, out, rows, terms, cols, scratch)

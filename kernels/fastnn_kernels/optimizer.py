@@ -60,19 +60,18 @@ def _adam_part(index, parts, p, g, m, v, rates, beta1, beta2, eps):
 
 
 @kernel
-def _are_apart(arrays):
+def _are_apart(sizes, starts, itemsize):
     """Whether flat arrays have one size, and each memory of its own."""
-    bytes_each = arrays[0].size * arrays[0].itemsize
-    for i in range(len(arrays)):
+    for i in range(len(sizes)):
         for k in range(i):
-            distance = arrays[i].ctypes.data - arrays[k].ctypes.data
-            if arrays[i].size != arrays[k].size or -bytes_each < distance < bytes_each:
+            if sizes[i] != sizes[k] or abs(starts[i] - starts[k]) < sizes[i] * itemsize:
                 return False
     return True
 
 
 def _sgd_entry(team, p, g, lr, decay):
-    if not _are_apart((p, g)):
+    sizes, starts = (p.size, g.size), (p.ctypes.data, g.ctypes.data)
+    if not _are_apart(sizes, starts, p.itemsize):
         return False
     parts = threads_of(team)
     share_out(team, parts, _sgd_part, (parts, p, g, lr, decay))
@@ -80,7 +79,8 @@ def _sgd_entry(team, p, g, lr, decay):
 
 
 def _momentum_entry(team, p, g, v, nesterov, lr, momentum, decay):
-    if not _are_apart((p, g, v)):
+    sizes, starts = (p.size, g.size, v.size), (p.ctypes.data, g.ctypes.data, v.ctypes.data)
+    if not _are_apart(sizes, starts, p.itemsize):
         return False
     parts = threads_of(team)
     share_out(team, parts, _momentum_part, (parts, p, g, v, nesterov, lr, momentum, decay))
@@ -88,7 +88,8 @@ def _momentum_entry(team, p, g, v, nesterov, lr, momentum, decay):
 
 
 def _square_entry(team, p, g, h, lr, kept, added, eps, decay):
-    if not _are_apart((p, g, h)):
+    sizes, starts = (p.size, g.size, h.size), (p.ctypes.data, g.ctypes.data, h.ctypes.data)
+    if not _are_apart(sizes, starts, p.itemsize):
         return False
     parts = threads_of(team)
     share_out(team, parts, _square_part, (parts, p, g, h, lr, kept, added, eps, decay))
@@ -96,7 +97,9 @@ def _square_entry(team, p, g, h, lr, kept, added, eps, decay):
 
 
 def _adam_entry(team, p, g, m, v, rule, step, lr, beta1, beta2, eps, decay, momentum_decay):
-    if not _are_apart((p, g, m, v)):
+    sizes = p.size, g.size, m.size, v.size
+    starts = p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data
+    if not _are_apart(sizes, starts, p.itemsize):
         return False
     rates, parts = adam_rates(rule, step, lr, beta1, beta2, decay, momentum_decay), threads_of(team)
     share_out(team, parts, _adam_part, (parts, p, g, m, v, rates, beta1, beta2, eps))
@@ -126,17 +129,20 @@ def _update(
     params, *averages = arrays
     try:
         # For a small update Python's checks would take longer than all the rest: where types are those of a call that
-        # was checked, the entry looks at sizes and memory.
-        if launch_update(_known[compiled, params.dtype], params, grads, *averages, *variant, *values):
+        # was checked, the entry looks at sizes and memory. A dispatch that fails takes longer than the checks.
+        if check.are_plain(grads, arrays) and launch_update(
+            _known[compiled, params.dtype], params, grads, *averages, *variant, *values
+        ):
             return
-    except (AttributeError, KeyError, TypeError):
+    except (KeyError, TypeError):
         pass  # not checked yet, or wrong
     state = dict(zip(names.split(), arrays, strict=True))
     grads = writeable_alias(check.update_arrays(function, grads, **state))
     rest = (params, grads, *averages, *variant, *values)
     if (compiled, params.dtype) not in _known:
         _known[compiled, params.dtype] = exact(compiled, 0, *rest)
-    launch_update(_known[compiled, params.dtype], *rest)
+    if not launch_update(_known[compiled, params.dtype], *rest):
+        raise ValueError(f"{function}: arrays overlap or differ in size")
 
 
 def sgd_update(params: Array, grads: Array, *, lr: float, weight_decay: float = 0.0) -> None:

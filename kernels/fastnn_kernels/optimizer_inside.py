@@ -65,17 +65,23 @@ def _check(sizes, positive, averages):
             raise ValueError("optimizer update: momentum, alpha, beta1 and beta2 must be from 0 to below 1")
 
 
+@kernel
+def _done(updated):
+    if not updated:
+        raise ValueError("optimizer update: arrays overlap, memory of their own is needed")
+
+
 @_update(sgd_update)
 def _sgd(params, grads, lr, weight_decay=0.0):
     rate, decay = float(lr), float(weight_decay)
     _check((params.size, grads.size), (rate, decay), (0.0,))
-    SGD(ALONE, params, flat(grads), rate, decay)
+    _done(SGD(ALONE, params, flat(grads), rate, decay))
 
 
 @kernel
 def _momentum(params, grads, velocity, nesterov, lr, momentum, decay):
     _check((params.size, grads.size, velocity.size), (lr, decay), (momentum,))
-    MOMENTUM(ALONE, params, flat(grads), velocity, nesterov, lr, momentum, decay)
+    _done(MOMENTUM(ALONE, params, flat(grads), velocity, nesterov, lr, momentum, decay))
 
 
 @_update(momentum_update)
@@ -91,7 +97,7 @@ def _nesterov_inside(params, grads, velocity, lr, momentum=0.9, weight_decay=0.0
 @kernel
 def _square(params, grads, h, lr, alpha, kept, added, eps, decay):
     _check((params.size, grads.size, h.size), (lr, eps, decay), (alpha,))
-    SQUARE(ALONE, params, flat(grads), h, lr, kept, added, eps, decay)
+    _done(SQUARE(ALONE, params, flat(grads), h, lr, kept, added, eps, decay))
 
 
 @_update(adagrad_update)
@@ -110,7 +116,7 @@ def _adam(params, grads, m, v, rule, step, lr, beta1, beta2, eps, decay, momentu
     if step < 1:
         raise ValueError("optimizer update: step is counted from 1")
     _check((params.size, grads.size, m.size, v.size), (lr, eps, decay, momentum_decay), (beta1, beta2))
-    ADAMS(ALONE, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay)
+    _done(ADAMS(ALONE, params, flat(grads), m, v, rule, float(step), lr, beta1, beta2, eps, decay, momentum_decay))
 
 
 @_update(adam_update)

@@ -5,8 +5,7 @@ hold aligned halves add up to the same bits.
 """
 
 from ._jit import kernel
-from .simd import lanes, vload, vstore, vsum
-from .vmath import vset
+from .simd import lanes, vload, vstore
 
 
 @kernel
@@ -63,13 +62,3 @@ def tree_total(m, top, count, stack, size):
             for i in range(0, size, L):
                 vstore(m, top + i, vload(m, stack + level * size + i) + vload(m, top + i))
         level += 1
-
-
-@kernel
-def vector_sum(x, xo, count):
-    """Sum `count` elements, of whole vectors."""
-    L = lanes(x)
-    a, b = vset(x, 0.0), vset(x, 0.0)
-    for i in range(xo, xo + count, L):
-        a, b = b, a + vload(x, i)
-    return vsum(a + b)
