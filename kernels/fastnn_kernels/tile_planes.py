@@ -2,6 +2,7 @@
 
 Each vector is loaded once, aligned as the plane is; its neighbours a column away are shuffled from it and the vectors
 beside. Rows and vectors outside the plane are read from memory that is zero; all rows of a tile are in it.
+To fetch the next plane ahead took a tenth longer.
 """
 
 from typing import Any
