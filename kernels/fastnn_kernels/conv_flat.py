@@ -283,11 +283,6 @@ def _add_parts(parts, terms, dw, db):
         db[r] = parts[k * terms + r]
 
 
-def _add_parts_entry(parts, terms, dw, db):
-    """Sum parts that others made."""
-    _add_parts(parts, terms, dw, db)
-
-
 def _channel_sums_entry(dy, db, n, pixels):
     """Sum each channel of images: the gradient of a bias."""
     L = lanes(dy)
@@ -304,4 +299,4 @@ def _channel_sums_entry(dy, db, n, pixels):
 
 CHANNEL_SUMS = entry(_channel_sums_entry)
 PLAN_SUMS, SUMS = entry(_plan_sums_entry), entry(_sums_entry)
-PLAN_WEIGHT, WEIGHT, ADD_PARTS = entry(_plan_weight_entry), entry(_weight_entry), entry(_add_parts_entry)
+PLAN_WEIGHT, WEIGHT = entry(_plan_weight_entry), entry(_weight_entry)
