@@ -18,6 +18,9 @@ from .tile_taps import fixed, number
 FEW, MANY = (5, 6) if FEW_REGISTERS else (8, 9)
 # Kernel elements that have one address, where a row of the kernel is whole runs, without dilation. MANY is a multiple.
 RUN = 3
+# With the branches that fetch, LLVM moves multiply-adds behind them, and accumulators to the stack where registers are
+# few: the weight gradient of 64x32x32x32 1x1 to 64 took 4,750 us, and 2,500 without them (AVX2, two threads).
+_FETCHES = not FEW_REGISTERS
 # Pixels of a tile of outputs.
 PIXELS = 6 if FEW_REGISTERS else 8
 
@@ -68,8 +71,8 @@ def outer_block(form, total, run, d, do, x, windows, table, first, last, sums, s
 
     The pixels' vectors of filters follow each other in `d`; with `total` 1, for one tile, they are added to those at
     `to`, beside the products. `table` has the places of kernel elements in a window, of which `run` follow each other.
-    What is read next are `maps` of `dy` and `images` of `source`: where nothing was fetched 64x128x16x16 1x1 to 128
-    took 103 us an image and not 78, 128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, one thread).
+    What is read next are `maps` of `dy` and `images` of `source`, fetched where registers are many: where nothing was
+    64x128x16x16 1x1 to 128 took 103 us an image and not 78, 128x3x32x32 3x3 to 32 22.1 and not 20.3 (Zen 4, a thread).
     """
     apart()
     t, L = tile_like(form), lanes(d)
@@ -88,12 +91,12 @@ def outer_block(form, total, run, d, do, x, windows, table, first, last, sums, s
                     if number(total):
                         tile_add(all_pixels, d, at, 0, L)
                     at += width
-                    if left > 0:
+                    if _FETCHES and left > 0:
                         prefetch_near(dy, line)
                         line, line_left, left = line + L, line_left - 1, left - 1
                         if line_left == 0:
                             line, line_left = line + maps.stride - maps.vectors * L, maps.vectors
-                    elif other_left > 0:
+                    elif _FETCHES and other_left > 0:
                         prefetch_near(source, other)
                         other, row_left, other_left = other + L, row_left - 1, other_left - 1
                         if row_left == 0:
