@@ -1,5 +1,6 @@
 """How many threads calls use, and how calls are given them."""
 
+from math import gcd
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ _WORK_EACH = 250_000
 def workers_for(tasks: int, work: int) -> int:
     """Threads for so many tasks of so many multiply-adds in all: one where they are too short to share."""
     return 1 if work < 2 * _WORK_EACH else max(1, min(_count, tasks, work // _WORK_EACH))
+
+
+def shares_for(parts: int, workers: int) -> int:
+    """Return how many shares each of `parts` is cut into, so that all workers have equally many of them.
+
+    1 where there are four parts a worker. Sums do not depend on it if `parts` does not depend on the threads.
+    """
+    return 1 if parts >= 4 * workers else workers // gcd(parts, workers)
 
 
 def launch(compiled: Any, count: int, *args: Any) -> Any:

@@ -3,10 +3,11 @@
 Sums are made in parts of images whose number does not depend on the threads. Products run at 97% of the peak (Zen 4,
 AVX-512); beside them it takes time to transpose the maps: a fifth where images have three channels.
 
-Tried on first layers, 128x3x32x32 3x3, and not kept: Winograd's F(3, 2) along rows, with a third fewer products, was
-1.00 (32 filters) and 1.02 times as fast (16), 1.06 on one image of 64x16x16; two pixels at a time 0.7 to 0.8 times,
-since scalars were then loaded apart from the products. Where a 1x1 kernel has fewer channels than filters, images
-transposed in the place of maps were no faster (64x32x32x32 to 64: 0.96 times).
+Tried on first layers, 128x3x32x32 3x3, which are made in `conv_dots_weight.py` now, and not kept: Winograd's F(3, 2)
+along rows, with a third fewer products, was 1.00 (32 filters) and 1.02 times as fast (16), 1.06 on one image of
+64x16x16; two pixels at a time 0.7 to 0.8 times, since scalars were then loaded apart from the products. Where a 1x1
+kernel has fewer channels than filters, images transposed in the place of maps were no faster (64x32x32x32 to 64: 0.96
+times).
 """
 
 from __future__ import annotations
@@ -223,8 +224,8 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     """Write the gradients of weights and bias."""
     size, total, count = _kept(x.dtype, numbers)
     parts, scratch = np.zeros(count * total, x.dtype), borrow(workers * size, x.dtype)
-    # Few parts are shared by all workers, by kernel elements: each then transposes all maps.
-    shares = workers if count < 4 * workers and count % workers else 1
+    # Parts are shared by kernel elements: each worker then transposes all maps.
+    shares = _threads.shares_for(count, workers)
     _threads.launch(WEIGHT, workers, shares, flat_alias(dy), flat_alias(x), dw.reshape(-1), db, scratch, parts, count,
                     numbers)
     give_back(scratch)

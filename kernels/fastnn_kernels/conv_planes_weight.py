@@ -92,7 +92,7 @@ def gradients(numbers: tuple[int, ...], workers: int, dy: Array, x: Array, dw: A
     """Write the gradients of weights and bias."""
     count = min(_PARTS, len(x))
     parts, zeros = aligned_zeros(count * _PITCH * db.size, x.dtype), np.zeros(2 * lane_count(x.itemsize * 8), x.dtype)
-    # Few parts are shared by all workers, channel by channel.
-    shares = workers if count < 4 * workers else 1
+    # Parts are shared by channels.
+    shares = _threads.shares_for(count, workers)
     _threads.launch(WEIGHT, workers, workers, shares, flat_alias(dy), flat_alias(x), dw.reshape(-1), db, zeros, parts,
                     count, numbers)

@@ -120,8 +120,7 @@ def _weight_and_bias(name, dy, x, w_shape, stride, padding, output_padding, dila
         name, images.shape, shape, stride, padding, output_padding, dilation, groups, dy_shape=gradient.shape)
     dw = check.out_array(name, out, shape, images.dtype, inputs=(dy, x))
     # The roles are swapped: x has the place of a convolution's output gradient, whose sums nobody needs.
-    launch_weight(conv_numbers(windows, y_shape, shape[0], int(groups)), images, gradient, dw,
-                  np.empty(shape[0], images.dtype))
+    launch_weight(conv_numbers(windows, y_shape, shape[0], int(groups)), images, gradient, dw)
     return dw, gradient
 
 
