@@ -61,6 +61,14 @@ def test_lenet_has_one_block_phase_and_one_update_phase():
     assert names[-1] == "winograd_row_pooled_weights"
 
 
+def test_dense_gradients_come_in_the_order_of_the_parameters():
+    program = program_of(lenet())
+    first, last, _ = program.phases[2]
+    calls = [c for c in program.calls[first:last] if c.function.__name__ == "dense_backward_weight"]
+    inputs = [c.options[0] for c in calls]
+    assert inputs == sorted(inputs, reverse=True)
+
+
 def test_a_net_without_packing_and_dense_layers_has_the_loss_between():
     tape = Net(3, 4, 5).pool((2, 2), (2, 2)).layer("softmax").done("sum_squared_error")
     program = make_program(tape, MACHINES[0], backward=False, loss=True, update=None)
