@@ -21,7 +21,8 @@ QUICK = [
     "test_executor.py::test_training_in_float32_equals_the_reference[momentum_update]",
     "test_own_ops.py::test_an_op_that_needs_the_mean_of_the_batch[float32]",
     "test_conv_deep.py::test_outputs_are_exact_and_have_the_bits_of_the_flat_form[case4-float32]",
-    "test_conv_deep.py::test_weight_gradients_of_small_integers_are_exact[case4-float32]",
+    "test_conv_weight.py::test_small_integers_are_exact[deep-case4-float32]",
+    "test_conv_weight.py::test_small_integers_are_exact[dots-case14-float32]",
     "test_conv_wide.py::test_weight_gradients_of_small_integers_are_exact[case0-float32]",
     "test_matmul.py::test_small_integers_are_exact[shape0-float32]",
 ]
